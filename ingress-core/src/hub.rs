@@ -1,0 +1,330 @@
+//! The engine, assembled: sources in, stores out.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
+
+use crate::endpoint::{Endpoint, ProbePolicy};
+use crate::error::{ErrorKind, SourceError};
+use crate::key::{ClusterId, ObjectKey, Scope};
+use crate::kind::{Ingress, Kind, NamespaceRecord};
+use crate::resilience::backoff::{BackoffPolicy, InvalidPolicy};
+use crate::resilience::breaker::{BreakerPolicy, BreakerState};
+use crate::resilience::retry::RetryPolicy;
+use crate::source::{Cluster, ClusterInfo, ResourceSource, Source};
+use crate::store::{DEFAULT_HISTORY, Snapshot, Store};
+use crate::watch::aggregate::{Aggregator, Feed, Plan};
+use crate::watch::lane::LanePolicy;
+
+pub use crate::endpoint::Probe;
+
+/// A running engine: it keeps every cluster, kind and scope that it was told to watch current.
+///
+/// Cloning is cheap. When the last clone is dropped, every task ends.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use ingress_core::{DemoSource, Hub, Kind, Scope};
+///
+/// let source = DemoSource::builder().ingresses(20).build()?; // or KubeSource::infer().await?
+/// let hub = Hub::builder(source).scope(Scope::All).start();
+///
+/// hub.synced().await; // or read what is there so far
+/// let (snapshot, mut deltas) = hub.ingresses().subscribe(); // one step: no gap, no duplicate
+/// for (key, ingress) in snapshot.iter() {
+///     println!("{key} serves {:?}", ingress.hosts());
+/// }
+/// # tokio::time::timeout(std::time::Duration::from_secs(10),
+/// deltas.next()
+/// # ).await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Hub {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    scope: Scope,
+    ingresses: Store<Ingress>,
+    namespaces: Store<NamespaceRecord>,
+    clusters: Vec<ClusterEntry>,
+    ready: AtomicBool,
+    tasks: Mutex<JoinSet<()>>,
+}
+
+struct ClusterEntry {
+    endpoint: Arc<Endpoint>,
+    source: Arc<dyn Source>,
+}
+
+impl std::fmt::Debug for ClusterEntry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.endpoint.fmt(f)
+    }
+}
+
+/// What the hub knows of one of its clusters.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ClusterStatus {
+    /// Which cluster, and how it was found.
+    pub info: ClusterInfo,
+    /// The state of its circuit breaker.
+    pub breaker: BreakerState,
+    /// The last sign of life, or its absence; `None` before the first answer.
+    pub probe: Option<Probe>,
+}
+
+/// Two sources of one hub name the same cluster.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("cluster {0} is there already; give each source's cluster a name of its own")]
+#[non_exhaustive]
+pub struct DuplicateCluster(ClusterId);
+
+/// Assembles a [`Hub`].
+pub struct HubBuilder {
+    sources: Vec<Arc<dyn Source>>,
+    scope: Scope,
+    lane: LanePolicy,
+    breaker: BreakerPolicy,
+    retry: RetryPolicy,
+    history: usize,
+}
+
+impl std::fmt::Debug for HubBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HubBuilder").field("scope", &self.scope).finish_non_exhaustive()
+    }
+}
+
+impl HubBuilder {
+    /// Adds another cluster.
+    ///
+    /// # Errors
+    ///
+    /// When a source of the same cluster name is there already.
+    pub fn and(mut self, source: impl Source) -> Result<Self, DuplicateCluster> {
+        let id = source.info().id;
+        if self.sources.iter().any(|known| known.info().id == id) {
+            return Err(DuplicateCluster(id));
+        }
+        self.sources.push(Arc::new(source));
+        Ok(self)
+    }
+
+    /// Sets what of the clusters is watched; all namespaces, unless told otherwise.
+    #[must_use]
+    pub fn scope(mut self, scope: Scope) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    /// Sets the pauses between a lane's attempts; [`BackoffPolicy::lanes`] unless told otherwise.
+    #[must_use]
+    pub fn lane_backoff(mut self, backoff: BackoffPolicy) -> Self {
+        self.lane.backoff = backoff;
+        self
+    }
+
+    /// Sets the pauses after which a refused lane asks again; [`BackoffPolicy::denied`] unless told otherwise.
+    #[must_use]
+    pub fn denied_backoff(mut self, backoff: BackoffPolicy) -> Self {
+        self.lane.denied = backoff;
+        self
+    }
+
+    /// Sets how long a lane must be live before its failures are forgotten; 30 s unless told otherwise.
+    #[must_use]
+    pub fn stable_after(mut self, period: Duration) -> Self {
+        self.lane.stable_after = period;
+        self
+    }
+
+    /// Sets how long a watch may be silent before it counts as dead; 90 s unless told otherwise. The API server sends a
+    /// bookmark about once a minute.
+    ///
+    /// # Errors
+    ///
+    /// When it is shorter than a second.
+    pub fn silence(mut self, silence: Duration) -> Result<Self, InvalidPolicy> {
+        if silence < Duration::from_secs(1) {
+            return Err(InvalidPolicy { field: "silence", problem: "must be at least 1 s" });
+        }
+        self.lane.silence = silence;
+        Ok(self)
+    }
+
+    /// Sets how many objects one lane may feed; 500,000 unless told otherwise. A lane that would feed more fails, visibly.
+    #[must_use]
+    pub fn max_objects_per_lane(mut self, objects: usize) -> Self {
+        self.lane.max_objects = objects;
+        self
+    }
+
+    /// Sets when a cluster's circuit breaker opens.
+    #[must_use]
+    pub fn breaker(mut self, policy: BreakerPolicy) -> Self {
+        self.breaker = policy;
+        self
+    }
+
+    /// Sets how calls are tried again.
+    #[must_use]
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = policy;
+        self
+    }
+
+    /// Sets how many changes a store holds for readers to resume from; [`DEFAULT_HISTORY`] unless told otherwise.
+    #[must_use]
+    pub fn history(mut self, changes: usize) -> Self {
+        self.history = changes;
+        self
+    }
+
+    /// Starts watching. Must be called within a tokio runtime.
+    #[must_use]
+    pub fn start(self) -> Hub {
+        let mut tasks = JoinSet::new();
+        let clusters: Vec<ClusterEntry> = self
+            .sources
+            .into_iter()
+            .map(|source| {
+                let endpoint = Endpoint::new(source.clone() as Arc<dyn Cluster>, self.breaker, self.retry);
+                tasks.spawn(endpoint.clone().run_prober(ProbePolicy::default()));
+                ClusterEntry { endpoint, source }
+            })
+            .collect();
+        let epoch = rand::random();
+        let policy = Arc::new(self.lane);
+        let (writer, namespaces) = Store::new(epoch, self.history);
+        let feeds = clusters.iter().map(ClusterEntry::feed).collect();
+        let plan = Plan::ClusterWide(self.scope.clone());
+        tasks.spawn(Aggregator::new(writer, feeds, plan, policy.clone()).run());
+        let (writer, ingresses) = Store::new(epoch, self.history);
+        let feeds = clusters.iter().map(ClusterEntry::feed).collect();
+        let plan = Plan::Namespaced(self.scope.clone(), namespaces.clone());
+        tasks.spawn(Aggregator::new(writer, feeds, plan, policy).run());
+        let ready = AtomicBool::new(false);
+        let tasks = Mutex::new(tasks);
+        Hub { inner: Arc::new(Inner { scope: self.scope, ingresses, namespaces, clusters, ready, tasks }) }
+    }
+}
+
+impl ClusterEntry {
+    fn feed<K: Kind>(&self) -> Feed<K>
+    where
+        dyn Source: ResourceSource<K>,
+    {
+        Feed { endpoint: self.endpoint.clone(), source: Arc::new(self.source.clone()) }
+    }
+}
+
+impl Hub {
+    /// Begins to assemble a hub that watches this source.
+    #[must_use]
+    pub fn builder(source: impl Source) -> HubBuilder {
+        HubBuilder {
+            sources: vec![Arc::new(source)],
+            scope: Scope::All,
+            lane: LanePolicy::default(),
+            breaker: BreakerPolicy::default(),
+            retry: RetryPolicy::default(),
+            history: DEFAULT_HISTORY,
+        }
+    }
+
+    /// What is watched.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        &self.inner.scope
+    }
+
+    /// The ingresses.
+    #[must_use]
+    pub fn ingresses(&self) -> &Store<Ingress> {
+        &self.inner.ingresses
+    }
+
+    /// The namespaces that the clusters list, where they may be asked.
+    #[must_use]
+    pub fn namespaces(&self) -> &Store<NamespaceRecord> {
+        &self.inner.namespaces
+    }
+
+    /// The clusters, in the order in which their sources were given.
+    #[must_use]
+    pub fn clusters(&self) -> Vec<ClusterStatus> {
+        let status = |ClusterEntry { endpoint, .. }: &ClusterEntry| ClusterStatus {
+            info: endpoint.info().clone(),
+            breaker: endpoint.breaker_state(),
+            probe: endpoint.last_probe(),
+        };
+        self.inner.clusters.iter().map(status).collect()
+    }
+
+    /// Reads one ingress as it is in its cluster now, whole, as JSON: behind the cluster's circuit breaker, tried again as
+    /// the retry policy says.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] when there is no such object or no such cluster; else the source's error, or
+    /// [`ErrorKind::BreakerOpen`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future abandons the read.
+    pub async fn ingress_object(&self, key: &ObjectKey) -> Result<Bytes, SourceError> {
+        let Some(entry) = self.inner.clusters.iter().find(|entry| entry.endpoint.info().id == *key.cluster())
+        else {
+            let message = format!("no cluster is named {}", key.cluster());
+            return Err(SourceError::new(ErrorKind::NotFound, message));
+        };
+        entry.endpoint.call(|| ResourceSource::<Ingress>::get(&entry.source, key)).await
+    }
+
+    /// Whether the first sync is done: every lane of the ingresses had an outcome, and at least one is synced. Once true,
+    /// always true: an outage afterwards is a matter of health, not of readiness.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.inner.ready.load(Ordering::Relaxed) || {
+            let ready = first_sync_done(&self.inner.ingresses.snapshot());
+            self.inner.ready.fetch_or(ready, Ordering::Relaxed) || ready
+        }
+    }
+
+    /// Waits until [`is_ready`](Self::is_ready).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing.
+    pub async fn synced(&self) {
+        self.inner.ingresses.wait_for(first_sync_done).await;
+    }
+
+    /// Ends every task and waits until they have ended; every subscription ends then, too.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the tasks ending by themselves.
+    pub async fn shutdown(&self) {
+        self.inner.tasks.lock().await.shutdown().await;
+    }
+}
+
+fn first_sync_done(snapshot: &Snapshot<Ingress>) -> bool {
+    let mut synced = false;
+    for lane in snapshot.lanes() {
+        if lane.last_sync.is_none() && lane.failures == 0 {
+            return false;
+        }
+        synced |= lane.last_sync.is_some();
+    }
+    synced
+}

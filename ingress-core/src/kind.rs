@@ -1,0 +1,136 @@
+//! Kinds: what of a Kubernetes object is kept, and how it is read.
+//!
+//! A kind is a *record*, the projection of an object onto what this project needs, and the decoder that goes from
+//! the API server's bytes straight to it. Nothing that is not kept is ever allocated: the decoders borrow from the
+//! buffer that came off the socket, skip `managedFields` and the rest unparsed, and pack what remains into one
+//! allocation (the `packed` module says how).
+//!
+//! A new kind is one file in `kind/` and one line here.
+
+use serde::Deserializer;
+
+use crate::wire::proto::InvalidProtobuf;
+
+mod ingress;
+mod meta;
+mod namespace;
+mod packed;
+
+pub use ingress::{Backend, Ingress, IngressPath, IngressRule, IngressTls, ServicePort};
+pub use meta::{ANNOTATION_BYTES, LAST_APPLIED};
+pub(crate) use meta::{Object, Text};
+pub use namespace::NamespaceRecord;
+
+/// Where a kind lives in the Kubernetes API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Resource {
+    /// The API group; empty for the core group.
+    pub group: &'static str,
+    /// The API version, such as `v1`.
+    pub version: &'static str,
+    /// The kind, such as `Ingress`.
+    pub kind: &'static str,
+    /// The resource's name in URLs, such as `ingresses`.
+    pub plural: &'static str,
+    /// Whether objects of this kind live in namespaces.
+    pub namespaced: bool,
+}
+
+impl Resource {
+    /// Describes a namespaced kind.
+    #[must_use]
+    pub const fn namespaced(
+        group: &'static str,
+        version: &'static str,
+        kind: &'static str,
+        plural: &'static str,
+    ) -> Self {
+        Self { group, version, kind, plural, namespaced: true }
+    }
+
+    /// Describes a cluster-scoped kind.
+    #[must_use]
+    pub const fn cluster_scoped(
+        group: &'static str,
+        version: &'static str,
+        kind: &'static str,
+        plural: &'static str,
+    ) -> Self {
+        Self { group, version, kind, plural, namespaced: false }
+    }
+
+    /// The URL path of the collection, in one namespace or over all of them.
+    #[must_use]
+    pub fn path(&self, namespace: Option<&str>) -> String {
+        let mut path = if self.group.is_empty() {
+            format!("/api/{}", self.version)
+        } else {
+            format!("/apis/{}/{}", self.group, self.version)
+        };
+        if let (true, Some(namespace)) = (self.namespaced, namespace) {
+            path.push_str("/namespaces/");
+            path.push_str(namespace);
+        }
+        path.push('/');
+        path.push_str(self.plural);
+        path
+    }
+}
+
+/// A kind's record: what is kept of one object.
+///
+/// Two records are equal when everything kept is equal; a relist emits nothing for equal records.
+pub trait Kind: Clone + PartialEq + std::fmt::Debug + Send + Sync + Sized + 'static {
+    /// Where the kind lives in the API.
+    const RESOURCE: Resource;
+
+    /// Decodes one object from its JSON, borrowing from the input and keeping only the record.
+    ///
+    /// # Errors
+    ///
+    /// The deserializer's own, for input that is not JSON or whose kept fields have another type than Kubernetes
+    /// gives them.
+    fn decode_json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>;
+
+    /// Whether the kind is built in, and [`decode_protobuf`](Self::decode_protobuf) reads it. Custom resources have JSON only.
+    const PROTOBUF: bool = false;
+
+    /// Decodes one object's own protobuf message, without any envelope. It must give the record that
+    /// [`decode_json`](Self::decode_json) gives for the same object.
+    ///
+    /// # Errors
+    ///
+    /// For bytes that are not such a message. The default, for kinds without protobuf, always fails.
+    fn decode_protobuf(message: &[u8]) -> Result<Self, InvalidProtobuf> {
+        let _ = message;
+        Err(InvalidProtobuf::unsupported())
+    }
+
+    /// `metadata.namespace`; `None` for cluster-scoped kinds.
+    fn namespace(&self) -> Option<&str>;
+    /// `metadata.name`.
+    fn name(&self) -> &str;
+    /// `metadata.uid`.
+    fn uid(&self) -> &str;
+    /// `metadata.resourceVersion`.
+    fn resource_version(&self) -> &str;
+}
+
+/// A deserialization seed that reads one `K`, for use inside larger documents.
+#[derive(Debug)]
+pub(crate) struct RecordSeed<K>(std::marker::PhantomData<K>);
+
+impl<K> RecordSeed<K> {
+    pub(crate) const fn new() -> Self {
+        Self(std::marker::PhantomData)
+    }
+}
+
+impl<'de, K: Kind> serde::de::DeserializeSeed<'de> for RecordSeed<K> {
+    type Value = K;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<K, D::Error> {
+        K::decode_json(deserializer)
+    }
+}

@@ -1,0 +1,47 @@
+//! Knows, live and correctly, which ingresses a Kubernetes cluster has: an engine to embed.
+//!
+//! Data flows one way:
+//!
+//! ```text
+//! Kubernetes API / demo / your own source     source
+//!         │  bytes: JSON lines                wire
+//!         ▼
+//! decode only what is kept  ──►  record       kind
+//!         ▼
+//! classify · backoff · retry · breaker        classify, resilience
+//!         ▼
+//! lane: one per cluster × kind × scope        watch::lane
+//!         ▼
+//! aggregator: merges lanes, epoch:seq         watch::aggregate
+//!         ▼
+//! store: snapshot + deltas in one step        store
+//! ```
+//!
+//! Nothing below calls upward, and a slow reader never slows a lane.
+
+pub mod classify;
+pub mod clock;
+mod endpoint;
+mod error;
+mod hub;
+mod key;
+pub mod kind;
+pub mod resilience;
+pub mod source;
+mod status;
+pub mod store;
+mod watch;
+pub mod wire;
+
+pub use classify::Class;
+pub use error::{ErrorKind, SourceError};
+pub use hub::{ClusterStatus, Hub, HubBuilder, Probe};
+pub use key::{ClusterId, InvalidName, LaneScope, Namespace, ObjectKey, Revision, Scope};
+pub use kind::{Ingress, Kind, NamespaceRecord, Resource};
+#[cfg(feature = "demo")]
+pub use source::demo::DemoSource;
+#[cfg(feature = "kube")]
+pub use source::kube::KubeSource;
+pub use source::{Cluster, ClusterInfo, Origin, ResourceSource, Source, Tombstone, WatchEvent, WatchRequest};
+pub use status::{LaneId, LaneState, LaneStatus};
+pub use store::{Batch, Change, Deltas, Position, ResumeError, Snapshot, Store, Update, Writer};

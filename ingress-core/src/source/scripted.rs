@@ -1,0 +1,289 @@
+//! A source that a test plays by hand: every question waits until the test answers it.
+//!
+//! [`pair`] gives the source and its handle. The handle receives each watch as it is asked for, refuses or accepts it, and
+//! then feeds it batches, an error, or its end. Nothing happens by itself, so a test reads as a script of what the
+//! cluster did.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use futures::StreamExt;
+//! use ingress_core::source::scripted;
+//! use ingress_core::{Ingress, LaneScope, ResourceSource, WatchEvent, WatchRequest};
+//!
+//! let (source, mut handle) = scripted::pair::<Ingress>();
+//! let (stream, feed) = tokio::join!(source.watch(WatchRequest::new(LaneScope::Cluster)), async {
+//!     handle.next_watch().await.map(scripted::Watch::accept)
+//! });
+//! let (mut stream, feed) = (stream?, feed.ok_or("no watch")?);
+//! feed.listed([], "7").await;
+//! assert_eq!(stream.next().await.ok_or("ended")??, [WatchEvent::Synced(ingress_core::Revision::new("7"))]);
+//! # Ok(()) }
+//! ```
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::{StreamExt, stream};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::error::{ErrorKind, SourceError};
+use crate::key::{ObjectKey, Revision};
+use crate::kind::{Ingress, Kind, NamespaceRecord};
+use crate::source::{Cluster, ClusterInfo, ResourceSource, Tombstone, WatchEvent, WatchRequest, WatchStream};
+
+/// How many batches wait unread in one watch before [`Feed`]'s methods wait.
+const BATCHES: usize = 64;
+/// How many questions wait unanswered before the next one waits.
+const QUESTIONS: usize = 1024;
+
+type Batch<K> = Result<Vec<WatchEvent<K>>, SourceError>;
+
+/// A source and the handle that plays it.
+#[must_use]
+pub fn pair<K: Kind>() -> (ScriptedSource<K>, Handle<K>) {
+    let (watches, asked_watches) = mpsc::channel(QUESTIONS);
+    let (gets, asked_gets) = mpsc::channel(QUESTIONS);
+    (ScriptedSource { watches, gets }, Handle { watches: asked_watches, gets: asked_gets })
+}
+
+/// The source of a [`pair`].
+#[derive(Debug)]
+pub struct ScriptedSource<K> {
+    watches: mpsc::Sender<Watch<K>>,
+    gets: mpsc::Sender<Get>,
+}
+
+/// The handle of a [`pair`].
+#[derive(Debug)]
+pub struct Handle<K> {
+    watches: mpsc::Receiver<Watch<K>>,
+    gets: mpsc::Receiver<Get>,
+}
+
+/// A watch that was asked for and waits for an answer. Dropping it leaves the question failing as unreachable.
+#[derive(Debug)]
+pub struct Watch<K> {
+    request: WatchRequest,
+    answer: oneshot::Sender<Result<mpsc::Receiver<Batch<K>>, SourceError>>,
+}
+
+/// An object that was asked for and waits for an answer.
+#[derive(Debug)]
+pub struct Get {
+    key: ObjectKey,
+    answer: oneshot::Sender<Result<Bytes, SourceError>>,
+}
+
+/// An accepted watch. Dropping it ends the watch in order.
+#[derive(Debug)]
+pub struct Feed<K> {
+    batches: mpsc::Sender<Batch<K>>,
+}
+
+impl<K: Kind> Handle<K> {
+    /// The next watch that is asked for; `None` once the source is gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: no question is lost.
+    pub async fn next_watch(&mut self) -> Option<Watch<K>> {
+        self.watches.recv().await
+    }
+
+    /// A watch that was asked for already, if there is one.
+    pub fn try_next_watch(&mut self) -> Option<Watch<K>> {
+        self.watches.try_recv().ok()
+    }
+
+    /// The next object that is asked for; `None` once the source is gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: no question is lost.
+    pub async fn next_get(&mut self) -> Option<Get> {
+        self.gets.recv().await
+    }
+}
+
+impl<K: Kind> Watch<K> {
+    /// What is asked for.
+    #[must_use]
+    pub fn request(&self) -> &WatchRequest {
+        &self.request
+    }
+
+    /// Accepts it.
+    #[must_use]
+    pub fn accept(self) -> Feed<K> {
+        let (batches, receiver) = mpsc::channel(BATCHES);
+        // Whoever asked may have given up meanwhile; the feed then leads nowhere, as with a real cluster.
+        drop(self.answer.send(Ok(receiver)));
+        Feed { batches }
+    }
+
+    /// Refuses it.
+    pub fn refuse(self, error: SourceError) {
+        drop(self.answer.send(Err(error)));
+    }
+}
+
+impl Get {
+    /// Which object is asked for.
+    #[must_use]
+    pub fn key(&self) -> &ObjectKey {
+        &self.key
+    }
+
+    /// Answers.
+    pub fn answer(self, answer: Result<Bytes, SourceError>) {
+        drop(self.answer.send(answer));
+    }
+}
+
+impl<K: Kind> Feed<K> {
+    /// Sends one batch. Whether anybody still reads.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future sends nothing.
+    pub async fn send(&self, batch: Vec<WatchEvent<K>>) -> bool {
+        self.batches.send(Ok(batch)).await.is_ok()
+    }
+
+    /// Sends the current state and marks it complete. Whether anybody still reads.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future sends nothing.
+    pub async fn listed(&self, objects: impl IntoIterator<Item = K>, revision: &str) -> bool {
+        let mut batch: Vec<_> = objects.into_iter().map(WatchEvent::Listed).collect();
+        batch.push(WatchEvent::Synced(Revision::new(revision)));
+        self.send(batch).await
+    }
+
+    /// Sends one change. Whether anybody still reads.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future sends nothing.
+    pub async fn applied(&self, object: K) -> bool {
+        self.send(vec![WatchEvent::Applied(object)]).await
+    }
+
+    /// Sends one deletion. Whether anybody still reads.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future sends nothing.
+    pub async fn deleted(&self, namespace: Option<&str>, name: &str, revision: &str) -> bool {
+        let gone = Tombstone::new(namespace, name, Revision::new(revision));
+        self.send(vec![WatchEvent::Deleted(gone)]).await
+    }
+
+    /// Fails the watch; it ends with that.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends the watch in order instead.
+    pub async fn fail(self, error: SourceError) {
+        drop(self.batches.send(Err(error)).await);
+    }
+
+    /// Whether nobody reads any more.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.batches.is_closed()
+    }
+}
+
+fn gone() -> SourceError {
+    SourceError::new(ErrorKind::Unreachable, "the script is over")
+}
+
+#[async_trait]
+impl<K: Kind> ResourceSource<K> for ScriptedSource<K> {
+    async fn watch(&self, request: WatchRequest) -> Result<WatchStream<K>, SourceError> {
+        let (answer, answered) = oneshot::channel();
+        self.watches.send(Watch { request, answer }).await.map_err(|_| gone())?;
+        let receiver = answered.await.map_err(|_| gone())??;
+        let batches = stream::unfold(receiver, async |mut receiver| {
+            receiver.recv().await.map(|batch| (batch, receiver))
+        });
+        Ok(batches.boxed())
+    }
+
+    async fn get(&self, key: &ObjectKey) -> Result<Bytes, SourceError> {
+        let (answer, answered) = oneshot::channel();
+        self.gets.send(Get { key: key.clone(), answer }).await.map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())?
+    }
+}
+
+/// A whole scripted cluster: a source of every kind, for a [`Hub`](crate::Hub).
+#[derive(Debug)]
+pub struct ScriptedCluster {
+    info: ClusterInfo,
+    ingresses: ScriptedSource<Ingress>,
+    namespaces: ScriptedSource<NamespaceRecord>,
+    probe: Arc<Mutex<Result<(), SourceError>>>,
+}
+
+/// The handles of a [`ScriptedCluster`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ClusterHandle {
+    /// Plays the ingresses.
+    pub ingresses: Handle<Ingress>,
+    /// Plays the namespaces.
+    pub namespaces: Handle<NamespaceRecord>,
+    probe: Arc<Mutex<Result<(), SourceError>>>,
+}
+
+impl ClusterHandle {
+    /// Sets what probes are answered with from now on; a sign of life, at first.
+    pub fn set_probe(&self, answer: Result<(), SourceError>) {
+        *self.probe.lock().unwrap_or_else(PoisonError::into_inner) = answer;
+    }
+}
+
+/// A scripted cluster and its handles.
+#[must_use]
+pub fn cluster(info: ClusterInfo) -> (ScriptedCluster, ClusterHandle) {
+    let (ingresses, ingress_handle) = pair();
+    let (namespaces, namespace_handle) = pair();
+    let probe = Arc::new(Mutex::new(Ok(())));
+    let handle =
+        ClusterHandle { ingresses: ingress_handle, namespaces: namespace_handle, probe: probe.clone() };
+    (ScriptedCluster { info, ingresses, namespaces, probe }, handle)
+}
+
+#[async_trait]
+impl ResourceSource<Ingress> for ScriptedCluster {
+    async fn watch(&self, request: WatchRequest) -> Result<WatchStream<Ingress>, SourceError> {
+        self.ingresses.watch(request).await
+    }
+    async fn get(&self, key: &ObjectKey) -> Result<Bytes, SourceError> {
+        self.ingresses.get(key).await
+    }
+}
+
+#[async_trait]
+impl ResourceSource<NamespaceRecord> for ScriptedCluster {
+    async fn watch(&self, request: WatchRequest) -> Result<WatchStream<NamespaceRecord>, SourceError> {
+        self.namespaces.watch(request).await
+    }
+    async fn get(&self, key: &ObjectKey) -> Result<Bytes, SourceError> {
+        self.namespaces.get(key).await
+    }
+}
+
+#[async_trait]
+impl Cluster for ScriptedCluster {
+    fn info(&self) -> ClusterInfo {
+        self.info.clone()
+    }
+    async fn probe(&self) -> Result<(), SourceError> {
+        self.probe.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

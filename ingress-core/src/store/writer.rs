@@ -1,0 +1,133 @@
+//! The one writer of a store.
+
+use std::sync::Arc;
+
+use super::{Batch, Change, Shared, Snapshot, range_of};
+use crate::key::{ClusterId, Namespace, ObjectKey};
+use crate::kind::Kind;
+use crate::status::{LaneId, LaneStatus};
+
+/// Changes a store. What it does becomes visible to readers, all at once, with [`publish`](Writer::publish).
+///
+/// Dropping the writer ends every subscription, after what was published has been read.
+pub struct Writer<K> {
+    shared: Arc<Shared<K>>,
+    next: Snapshot<K>,
+    changes: Vec<Change<K>>,
+}
+
+impl<K> std::fmt::Debug for Writer<K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Writer")
+            .field("position", &self.next.position)
+            .field("unpublished", &self.changes.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<K: Kind> Writer<K> {
+    pub(super) fn new(shared: Arc<Shared<K>>, next: Snapshot<K>) -> Self {
+        Self { shared, next, changes: Vec::new() }
+    }
+
+    /// The state with everything done so far, published or not.
+    #[must_use]
+    pub fn state(&self) -> &Snapshot<K> {
+        &self.next
+    }
+
+    /// Sets an object; nothing changes when it equals what is there. Whether it was not there before.
+    pub fn apply(&mut self, key: ObjectKey, object: K) -> bool {
+        // The key that is there already is kept, so that changes of an object share one.
+        let key = match self.next.objects.get_key_value(&key) {
+            Some((_, old)) if **old == object => return false,
+            Some((known, _)) => known.clone(),
+            None => key,
+        };
+        let new = Arc::new(object);
+        let old = self.next.objects.insert(key.clone(), new.clone());
+        let added = old.is_none();
+        self.changes.push(match old {
+            Some(old) => Change::Modified { key, old, new },
+            None => Change::Added(key, new),
+        });
+        added
+    }
+
+    /// Removes an object. Whether it was there.
+    pub fn delete(&mut self, key: &ObjectKey) -> bool {
+        let Some(old) = self.next.objects.remove(key) else { return false };
+        self.changes.push(Change::Deleted(key.clone(), old));
+        true
+    }
+
+    /// Makes the objects of a cluster, or of one namespace in it, exactly these; only real differences become changes.
+    pub fn replace(
+        &mut self,
+        cluster: &ClusterId,
+        namespace: Option<&Namespace>,
+        objects: Vec<(ObjectKey, K)>,
+    ) {
+        let wanted: std::collections::HashSet<&ObjectKey> = objects.iter().map(|(key, _)| key).collect();
+        let gone: Vec<ObjectKey> = range_of(&self.next.objects, cluster, namespace)
+            .map(|(key, _)| key)
+            .filter(|key| !wanted.contains(key))
+            .cloned()
+            .collect();
+        // Deletions first: an object that moved to another name is then never seen twice.
+        for key in &gone {
+            self.delete(key);
+        }
+        for (key, object) in objects {
+            self.apply(key, object);
+        }
+    }
+
+    /// Sets a lane's status.
+    pub fn set_lane(&mut self, status: LaneStatus) {
+        let status = Arc::new(status);
+        self.next.lanes.insert(status.id.clone(), status.clone());
+        self.changes.push(Change::Lane(status));
+    }
+
+    /// Removes a lane, if it is there. Its objects stay.
+    pub fn remove_lane(&mut self, id: &LaneId) {
+        if self.next.lanes.remove(id).is_some() {
+            self.changes.push(Change::LaneRemoved(id.clone()));
+        }
+    }
+
+    /// Makes everything done since the last time visible, as one batch.
+    pub fn publish(&mut self) {
+        if self.changes.is_empty() {
+            return;
+        }
+        let mut changes = std::mem::take(&mut self.changes);
+        changes.shrink_to_fit();
+        let count = changes.len();
+        let first_seq = self.next.position.seq + 1;
+        let batch = Arc::new(Batch { epoch: self.next.position.epoch, first_seq, changes });
+        self.next.position.seq = batch.last_seq();
+        let mut dropped = Vec::new();
+        let mut state = self.shared.lock();
+        state.ring.push_back(batch);
+        state.ring_changes += count;
+        while state.ring_changes > self.shared.history && state.ring.len() > 1 {
+            if let Some(oldest) = state.ring.pop_front() {
+                state.ring_changes -= oldest.changes.len();
+                dropped.push(oldest);
+            }
+        }
+        let old = std::mem::replace(&mut state.snapshot, self.next.clone());
+        drop(state);
+        // Freed outside the lock: an old snapshot may be the last owner of many nodes.
+        drop((old, dropped));
+        self.shared.latest.send_replace(Some(self.next.position.seq));
+    }
+}
+
+impl<K> Drop for Writer<K> {
+    fn drop(&mut self) {
+        self.shared.latest.send_replace(None);
+    }
+}

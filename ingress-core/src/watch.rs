@@ -1,0 +1,4 @@
+//! The watch engine: lanes, and the aggregator that merges them into a store.
+
+pub(crate) mod aggregate;
+pub(crate) mod lane;

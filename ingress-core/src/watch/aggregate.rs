@@ -1,0 +1,330 @@
+//! The aggregator: one task that owns all lanes of a kind and is the only writer of its store.
+//!
+//! It decides which lanes there are (the [`Plan`]), merges what they say in the order in which it arrives, and publishes once
+//! per round, however many messages the round took.
+//!
+//! With all namespaces in view there is one cluster-wide lane per cluster. When the cluster refuses that (403), the lane
+//! stays, asking again now and then, and meanwhile every namespace gets a lane of its own: those that the cluster lists, or,
+//! where namespaces can't be listed either, the one that the configuration names as its default. When the cluster-wide lane
+//! is allowed after all, its complete state replaces what the others fed, and they end.
+//!
+//! At any time one key is fed by one lane only: a refused lane forgets its resume point and feeds nothing until it hands
+//! over a complete state, and at that moment the lanes that it covers end, with all that they still had on its way.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::{AbortHandle, JoinSet};
+
+use crate::endpoint::Endpoint;
+use crate::error::ErrorKind;
+use crate::key::{ClusterId, LaneScope, Namespace, ObjectKey, Scope};
+use crate::kind::{Kind, NamespaceRecord};
+use crate::source::{ResourceSource, WatchEvent};
+use crate::status::{Gauges, LaneId, LaneState, LaneStatus};
+use crate::store::{Snapshot, Store, Writer};
+use crate::watch::lane::{Lane, LaneMessage, LanePolicy};
+
+/// How many messages of lanes wait for the aggregator at most; lanes wait when there are more.
+const INBOX: usize = 256;
+
+/// One cluster's source of a kind.
+pub(crate) struct Feed<K> {
+    pub(crate) endpoint: Arc<Endpoint>,
+    pub(crate) source: Arc<dyn ResourceSource<K>>,
+}
+
+/// Which lanes there are to be.
+pub(crate) enum Plan {
+    /// One per cluster, for a cluster-scoped kind; the scope says which names are in view.
+    ClusterWide(Scope),
+    /// As the scope says, with the namespaces that are known as what to fall back to.
+    Namespaced(Scope, Store<NamespaceRecord>),
+}
+
+struct Slot {
+    run: u64,
+    task: AbortHandle,
+    gauges: Arc<Gauges>,
+    objects: usize,
+}
+
+pub(crate) struct Aggregator<K> {
+    writer: Writer<K>,
+    feeds: HashMap<ClusterId, Feed<K>>,
+    plan: Plan,
+    policy: Arc<LanePolicy>,
+    lanes: HashMap<LaneId, Slot>,
+    /// Clusters whose cluster-wide lane is refused, with its last status.
+    fallen_back: HashMap<ClusterId, LaneStatus>,
+    runs: u64,
+    tasks: JoinSet<()>,
+    out: mpsc::Sender<LaneMessage<K>>,
+    inbox: mpsc::Receiver<LaneMessage<K>>,
+}
+
+impl<K: Kind> Aggregator<K> {
+    /// Starts the first lanes; whoever reads the store from now on sees at least that they are there.
+    pub(crate) fn new(writer: Writer<K>, feeds: Vec<Feed<K>>, plan: Plan, policy: Arc<LanePolicy>) -> Self {
+        let (out, inbox) = mpsc::channel(INBOX);
+        let feeds = feeds.into_iter().map(|feed| (feed.endpoint.info().id.clone(), feed)).collect();
+        let mut this = Self {
+            writer,
+            feeds,
+            plan,
+            policy,
+            lanes: HashMap::new(),
+            fallen_back: HashMap::new(),
+            runs: 0,
+            tasks: JoinSet::new(),
+            out,
+            inbox,
+        };
+        let clusters: Vec<ClusterId> = this.feeds.keys().cloned().collect();
+        for cluster in clusters {
+            for scope in this.first_scopes() {
+                this.start_lane(&cluster, scope);
+            }
+        }
+        this.writer.publish();
+        this
+    }
+
+    /// Runs until it is dropped; its lanes end with it.
+    pub(crate) async fn run(mut self) {
+        let mut namespaces = match &self.plan {
+            Plan::ClusterWide(_) => None,
+            Plan::Namespaced(_, namespaces) => Some(namespaces.watch()),
+        };
+        let mut messages = Vec::new();
+        loop {
+            tokio::select! {
+                received = self.inbox.recv_many(&mut messages, INBOX) => {
+                    // This task holds a sender of its own, so the channel never closes.
+                    debug_assert!(received > 0);
+                    // Lanes that have more to say get a turn to say it: one publication for all of a burst.
+                    tokio::task::yield_now().await;
+                    while messages.len() < INBOX
+                        && let Ok(message) = self.inbox.try_recv()
+                    {
+                        messages.push(message);
+                    }
+                    for message in messages.drain(..) {
+                        self.merge(message);
+                    }
+                }
+                () = changed(&mut namespaces), if !self.fallen_back.is_empty() => self.adjust_all(),
+            }
+            while self.tasks.try_join_next().is_some() {}
+            self.writer.publish();
+        }
+    }
+
+    fn first_scopes(&self) -> Vec<LaneScope> {
+        match &self.plan {
+            Plan::Namespaced(Scope::Namespaces(names), _) => {
+                names.iter().cloned().map(LaneScope::Namespace).collect()
+            }
+            Plan::ClusterWide(_) | Plan::Namespaced(Scope::All, _) => vec![LaneScope::Cluster],
+        }
+    }
+
+    fn start_lane(&mut self, cluster: &ClusterId, scope: LaneScope) {
+        let Some(feed) = self.feeds.get(cluster) else { return };
+        let id = LaneId::new(cluster.clone(), &K::RESOURCE, scope);
+        if self.lanes.contains_key(&id) {
+            return;
+        }
+        self.runs += 1;
+        let status = LaneStatus::new(id.clone(), K::RESOURCE.kind);
+        let gauges = status.gauges.clone();
+        self.writer.set_lane(status.clone());
+        let lane = Lane {
+            status,
+            run: self.runs,
+            source: feed.source.clone(),
+            endpoint: feed.endpoint.clone(),
+            policy: self.policy.clone(),
+            out: self.out.clone(),
+        };
+        let task = self.tasks.spawn(lane.run());
+        let objects = self.writer.state().range(cluster, id.scope.namespace()).count();
+        gauges.set_objects(objects);
+        self.lanes.insert(id, Slot { run: self.runs, task, gauges, objects });
+    }
+
+    /// Ends a lane; what it fed stays.
+    fn end_lane(&mut self, id: &LaneId) {
+        if let Some(slot) = self.lanes.remove(id) {
+            slot.task.abort();
+        }
+        self.writer.remove_lane(id);
+    }
+
+    fn merge(&mut self, message: LaneMessage<K>) {
+        let LaneMessage { lane, run, state, changes, status } = message;
+        if self.lanes.get(&lane).is_none_or(|slot| slot.run != run) {
+            return;
+        }
+        if let Some(objects) = state {
+            self.replace(&lane, objects);
+        }
+        for change in changes {
+            self.change(&lane, change);
+        }
+        if let Some(slot) = self.lanes.get(&lane) {
+            slot.gauges.set_objects(slot.objects);
+        }
+        if let Some(status) = status {
+            self.lane_said(status);
+        }
+    }
+
+    fn replace(&mut self, lane: &LaneId, objects: Vec<K>) {
+        let keyed: Vec<(ObjectKey, K)> = objects
+            .into_iter()
+            .filter(|object| self.in_view(lane, object.namespace(), object.name()))
+            .map(|object| {
+                let key = ObjectKey::new(lane.cluster.clone(), object.namespace(), object.name());
+                (key, object)
+            })
+            .collect();
+        let count = keyed.len();
+        self.writer.replace(&lane.cluster, lane.scope.namespace(), keyed);
+        if let Some(slot) = self.lanes.get_mut(lane) {
+            slot.objects = count;
+        }
+    }
+
+    fn change(&mut self, lane: &LaneId, change: WatchEvent<K>) {
+        match change {
+            WatchEvent::Applied(object) => {
+                if !self.in_view(lane, object.namespace(), object.name()) {
+                    return;
+                }
+                let key = ObjectKey::new(lane.cluster.clone(), object.namespace(), object.name());
+                let added = self.writer.apply(key, object);
+                if let Some(slot) = self.lanes.get_mut(lane) {
+                    slot.objects += usize::from(added);
+                }
+            }
+            WatchEvent::Deleted(gone) => {
+                if !self.in_view(lane, gone.namespace.as_deref(), &gone.name) {
+                    return;
+                }
+                let key = ObjectKey::new(lane.cluster.clone(), gone.namespace.as_deref(), &gone.name);
+                let deleted = self.writer.delete(&key);
+                if let Some(slot) = self.lanes.get_mut(lane) {
+                    slot.objects = slot.objects.saturating_sub(usize::from(deleted));
+                }
+            }
+            WatchEvent::Listed(_) | WatchEvent::Synced(_) | WatchEvent::Bookmark(_) => {}
+        }
+    }
+
+    /// Whether a lane may speak of an object: a source that answers for another namespace than it was asked for must not
+    /// disturb that namespace's own lane.
+    fn in_view(&self, lane: &LaneId, namespace: Option<&str>, name: &str) -> bool {
+        match (&self.plan, &lane.scope) {
+            (Plan::ClusterWide(scope), _) => namespace.is_none() && scope.contains(name),
+            (Plan::Namespaced(..), LaneScope::Namespace(own)) => namespace == Some(own.as_str()),
+            (Plan::Namespaced(..), LaneScope::Cluster) => namespace.is_some(),
+        }
+    }
+
+    fn lane_said(&mut self, status: LaneStatus) {
+        let cluster = status.id.cluster.clone();
+        let cluster_wide =
+            matches!(self.plan, Plan::Namespaced(Scope::All, _)) && status.id.scope == LaneScope::Cluster;
+        if !cluster_wide {
+            self.writer.set_lane(status);
+            return;
+        }
+        let forbidden = status.state == LaneState::Denied
+            && status.error.as_ref().is_some_and(|error| error.kind() == ErrorKind::Forbidden);
+        // An API server that has just started refuses for a moment what it allowed before: not worth a lane per namespace.
+        let lasting = status.last_sync.is_none() || status.failures > 1;
+        if forbidden && lasting {
+            if self.fallen_back.insert(cluster.clone(), status).is_none() {
+                tracing::info!(%cluster, "no permission for all namespaces: watching them one by one");
+            }
+            self.adjust(&cluster);
+        } else if status.is_live() {
+            self.writer.set_lane(status);
+            if self.fallen_back.remove(&cluster).is_some() {
+                tracing::info!(%cluster, "permission for all namespaces: watching them as one");
+                for lane in self.namespace_lanes(&cluster) {
+                    self.end_lane(&lane);
+                }
+            }
+        } else if let Some(known) = self.fallen_back.get_mut(&cluster) {
+            // Asking again: until it is allowed, the lanes of the namespaces are what counts.
+            *known = status;
+        } else {
+            self.writer.set_lane(status);
+        }
+    }
+
+    fn namespace_lanes(&self, cluster: &ClusterId) -> Vec<LaneId> {
+        let of = |lane: &&LaneId| lane.cluster == *cluster && lane.scope != LaneScope::Cluster;
+        self.lanes.keys().filter(of).cloned().collect()
+    }
+
+    fn adjust_all(&mut self) {
+        let clusters: Vec<ClusterId> = self.fallen_back.keys().cloned().collect();
+        for cluster in &clusters {
+            self.adjust(cluster);
+        }
+    }
+
+    /// Makes the lanes of a cluster that refused the cluster-wide one those of its namespaces.
+    fn adjust(&mut self, cluster: &ClusterId) {
+        let Plan::Namespaced(_, namespaces) = &self.plan else { return };
+        let Some(feed) = self.feeds.get(cluster) else { return };
+        let snapshot = namespaces.snapshot();
+        let (wanted, complete) = match listed_namespaces(&snapshot, cluster) {
+            Some(names) => (names, true),
+            None => (feed.endpoint.info().default_namespace.iter().cloned().collect(), false),
+        };
+        if complete {
+            // Every namespace has a lane that speaks for it; the refused one has nothing to add.
+            self.writer.remove_lane(&LaneId::new(cluster.clone(), &K::RESOURCE, LaneScope::Cluster));
+        } else if let Some(status) = self.fallen_back.get(cluster) {
+            self.writer.set_lane(status.clone());
+        }
+        for lane in self.namespace_lanes(cluster) {
+            let Some(namespace) = lane.scope.namespace() else { continue };
+            if complete && !wanted.contains(namespace) {
+                self.writer.replace(cluster, Some(namespace), Vec::new());
+                self.end_lane(&lane);
+            }
+        }
+        for namespace in wanted {
+            self.start_lane(cluster, LaneScope::Namespace(namespace));
+        }
+    }
+}
+
+/// The namespaces that a cluster lists; `None` while it never did.
+fn listed_namespaces(
+    snapshot: &Snapshot<NamespaceRecord>,
+    cluster: &ClusterId,
+) -> Option<BTreeSet<Namespace>> {
+    let lane = LaneId::new(cluster.clone(), &NamespaceRecord::RESOURCE, LaneScope::Cluster);
+    snapshot.lane(&lane)?.last_sync?;
+    Some(snapshot.range(cluster, None).filter_map(|(key, _)| Namespace::new(key.name()).ok()).collect())
+}
+
+/// Resolves when a store that is watched changed; never for none.
+async fn changed(store: &mut Option<watch::Receiver<Option<u64>>>) {
+    if let Some(receiver) = store
+        && receiver.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending::<()>().await;
+}
+
+#[cfg(test)]
+mod tests;
