@@ -1,0 +1,75 @@
+//! What every handler works with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ingress_core::resilience::breaker::BreakerState;
+use ingress_core::source::Origin;
+use ingress_core::{ClusterId, Hub};
+
+use crate::shutdown::Shutdown;
+use crate::wire::BreakerOf;
+
+/// The router's state; cloned per request.
+#[derive(Debug, Clone)]
+pub(crate) struct App {
+    hub: Hub,
+    options: Options,
+    shutdown: Shutdown,
+}
+
+/// What can be configured.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Options {
+    /// How often a stream says that it is alive.
+    pub(crate) heartbeat: Duration,
+    /// How long a client is told to wait before it reconnects.
+    pub(crate) retry: Duration,
+}
+
+impl App {
+    pub(crate) fn new(hub: Hub, options: Options, shutdown: Shutdown) -> Self {
+        Self { hub, options, shutdown }
+    }
+
+    pub(crate) fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    pub(crate) fn options(&self) -> Options {
+        self.options
+    }
+
+    pub(crate) fn shutdown(&self) -> &Shutdown {
+        &self.shutdown
+    }
+
+    /// The clusters in view, in the order of their names, which is that of the store's keys.
+    pub(crate) fn clusters(&self) -> Vec<ClusterId> {
+        let mut clusters: Vec<_> = self.hub.clusters().into_iter().map(|status| status.info.id).collect();
+        clusters.sort_unstable();
+        clusters
+    }
+
+    /// Whether any of what is shown is simulated.
+    pub(crate) fn is_demo(&self) -> bool {
+        self.hub.clusters().iter().any(|status| status.info.origin == Origin::Demo)
+    }
+
+    /// Whether a cluster is a simulated one.
+    pub(crate) fn is_demo_cluster(&self, cluster: &ClusterId) -> bool {
+        self.hub
+            .clusters()
+            .iter()
+            .any(|status| status.info.id == *cluster && status.info.origin == Origin::Demo)
+    }
+
+    /// Tells the state of each cluster's circuit breaker whenever it is asked.
+    pub(crate) fn breaker_of(&self) -> BreakerOf {
+        let hub = self.hub.clone();
+        Arc::new(move |cluster| {
+            let known = hub.clusters().into_iter().find(|status| status.info.id == *cluster);
+            known.map_or(BreakerState::Closed, |status| status.breaker)
+        })
+    }
+}

@@ -1,0 +1,199 @@
+//! Which ingresses a request is about.
+//!
+//! A filter is parsed once and then only compares: it borrows from the record, and looks at the cheap fields first. The
+//! list and the stream use the same filter, so that what one shows, the other follows.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use ingress_core::kind::Backend;
+use ingress_core::{ClusterId, Ingress, Kind as _, LaneId, Namespace, ObjectKey, Snapshot};
+
+use crate::params::Params;
+use crate::problem::Problem;
+use crate::selector::{Selector, is_dns_subdomain};
+
+/// What must hold of an ingress to be shown. Equal filters hash equally, which is what cursors and tags rely on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub(crate) struct Filter {
+    /// `None` means all.
+    namespaces: Option<BTreeSet<Namespace>>,
+    /// Lower-case, each once.
+    words: BTreeSet<String>,
+    host: Option<Host>,
+    /// Empty means: names none.
+    class: Option<String>,
+    labels: Vec<Selector>,
+    tls: Option<bool>,
+}
+
+impl Filter {
+    /// Takes the filter's parameters out of a query.
+    pub(crate) fn take(params: &mut Params) -> Result<Self, Problem> {
+        let labels = params
+            .all("label")
+            .iter()
+            .map(|text| {
+                Selector::parse(text).map_err(|why| Problem::parameter("label", format!("`label`: {why}")))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            namespaces: namespaces(params)?,
+            words: params
+                .one("search")?
+                .map(|text| text.split_whitespace().map(str::to_lowercase).collect())
+                .unwrap_or_default(),
+            host: params.one("host")?.as_deref().map(Host::parse).transpose()?,
+            class: params.one("class")?,
+            labels,
+            tls: match params.one("tls")?.as_deref() {
+                None => None,
+                Some("true") => Some(true),
+                Some("false") => Some(false),
+                Some(_) => return Err(Problem::parameter("tls", "`tls` must be `true` or `false`")),
+            },
+        })
+    }
+
+    /// The namespaces asked for; `None` means all.
+    pub(crate) fn namespaces(&self) -> Option<&BTreeSet<Namespace>> {
+        self.namespaces.as_ref()
+    }
+
+    /// Whether an ingress is shown.
+    pub(crate) fn matches(&self, ingress: &Ingress) -> bool {
+        self.namespace_matches(ingress)
+            && self.class.as_deref().is_none_or(|class| ingress.class().unwrap_or_default() == class)
+            && self.tls.is_none_or(|tls| ingress.tls().is_empty() != tls)
+            && self.labels_match(ingress)
+            && self.host.as_ref().is_none_or(|host| host.matches(ingress))
+            && self.words_match(ingress)
+    }
+
+    /// Whether a lane may feed anything that is shown.
+    pub(crate) fn concerns_lane(&self, lane: &LaneId) -> bool {
+        match (&self.namespaces, lane.scope.namespace()) {
+            (Some(wanted), Some(namespace)) => wanted.contains(namespace),
+            _ => true,
+        }
+    }
+
+    /// Everything that is shown and lies after a key, ordered by key; `clusters` are those of the snapshot, in order. A
+    /// filter for namespaces walks only their ranges.
+    pub(crate) fn select<'a>(
+        &'a self,
+        snapshot: &'a Snapshot<Ingress>,
+        clusters: &'a [ClusterId],
+        after: Option<&'a ObjectKey>,
+    ) -> Box<dyn Iterator<Item = (&'a ObjectKey, &'a Arc<Ingress>)> + 'a> {
+        match &self.namespaces {
+            None => match after {
+                None => Box::new(snapshot.iter().filter(|(_, ingress)| self.matches(ingress))),
+                Some(after) => Box::new(snapshot.after(after).filter(|(_, ingress)| self.matches(ingress))),
+            },
+            Some(wanted) => {
+                // Skipped before anything is matched: comparing keys is cheap.
+                let is_before = move |key: &ObjectKey| after.is_some_and(|after| key <= after);
+                let ranges = clusters
+                    .iter()
+                    .flat_map(move |cluster| wanted.iter().map(move |namespace| (cluster, namespace)))
+                    .flat_map(move |(cluster, namespace)| snapshot.range(cluster, Some(namespace)));
+                let rest = ranges.skip_while(move |(key, _)| is_before(key));
+                Box::new(rest.filter(|(_, ingress)| self.matches(ingress)))
+            }
+        }
+    }
+
+    fn namespace_matches(&self, ingress: &Ingress) -> bool {
+        self.namespaces.as_ref().is_none_or(|wanted| {
+            let namespace = ingress.namespace().unwrap_or_default();
+            wanted.iter().any(|wanted| wanted.as_str() == namespace)
+        })
+    }
+
+    fn labels_match(&self, ingress: &Ingress) -> bool {
+        if self.labels.is_empty() {
+            return true;
+        }
+        let labels = ingress.labels();
+        self.labels.iter().all(|selector| selector.matches(&labels))
+    }
+
+    fn words_match(&self, ingress: &Ingress) -> bool {
+        if self.words.is_empty() {
+            return true;
+        }
+        let (rules, default_backend) = (ingress.rules(), ingress.default_backend());
+        let paths = || rules.iter().flat_map(|rule| &rule.paths);
+        let texts = || {
+            [ingress.name(), ingress.namespace().unwrap_or_default()]
+                .into_iter()
+                .chain(rules.iter().filter_map(|rule| rule.host))
+                .chain(paths().filter_map(|path| path.path))
+                .chain(paths().filter_map(|path| path.backend.as_ref().map(Backend::name)))
+                .chain(default_backend.as_ref().map(Backend::name))
+        };
+        self.words.iter().all(|word| texts().any(|text| occurs(word, text)))
+    }
+}
+
+fn namespaces(params: &mut Params) -> Result<Option<BTreeSet<Namespace>>, Problem> {
+    let parse = |name: &str, text: &str| {
+        Namespace::new(text).map_err(|error| Problem::parameter(name, format!("`{name}`: {error}")))
+    };
+    match (params.one("namespace")?, params.one("namespaces")?) {
+        (None, None) => Ok(None),
+        (Some(one), None) => Ok(Some(BTreeSet::from([parse("namespace", &one)?]))),
+        (None, Some(several)) => several
+            .split(',')
+            .map(|text| parse("namespaces", text.trim()))
+            .collect::<Result<_, _>>()
+            .map(Some),
+        (Some(_), Some(_)) => {
+            Err(Problem::parameter("namespaces", "`namespace` and `namespaces` exclude each other"))
+        }
+    }
+}
+
+/// Whether a lower-case word occurs in a text, whatever its case.
+fn occurs(word: &str, text: &str) -> bool {
+    if !text.is_ascii() {
+        return text.to_lowercase().contains(word);
+    }
+    // Nearly every text is ASCII, and then nothing needs to be copied.
+    text.as_bytes().windows(word.len().max(1)).any(|window| window.eq_ignore_ascii_case(word.as_bytes()))
+}
+
+/// A hostname to look for, lower-case.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Host(String);
+
+impl Host {
+    fn parse(text: &str) -> Result<Self, Problem> {
+        let host = text.to_ascii_lowercase();
+        if is_dns_subdomain(host.strip_prefix("*.").unwrap_or(&host)) {
+            Ok(Self(host))
+        } else {
+            Err(Problem::parameter("host", "`host` must be a hostname, such as `shop.example.com`"))
+        }
+    }
+
+    fn matches(&self, ingress: &Ingress) -> bool {
+        ingress.rules().iter().filter_map(|rule| rule.host).any(|host| self.is_covered_by(host))
+    }
+
+    // A wildcard covers exactly one label: `*.example.com` covers `a.example.com`, neither `example.com` nor
+    // `a.b.example.com`.
+    fn is_covered_by(&self, host: &str) -> bool {
+        if host.eq_ignore_ascii_case(&self.0) {
+            return true;
+        }
+        match (host.strip_prefix("*."), self.0.split_once('.')) {
+            (Some(domain), Some((label, rest))) => label != "*" && domain.eq_ignore_ascii_case(rest),
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+use serde_json::{Value, json};
+
+use super::*;
+use crate::fixture::{ingress, key};
+
+fn filter(query: &str) -> Filter {
+    let mut params = Params::parse(Some(query)).unwrap();
+    let filter = Filter::take(&mut params).unwrap_or_else(|problem| panic!("{query}: {problem:?}"));
+    params.finish().unwrap();
+    filter
+}
+
+fn shop() -> Value {
+    json!({
+        "metadata": {"namespace": "shop", "name": "Cart-web", "uid": "u", "resourceVersion": "1",
+            "labels": {"app": "cart", "tier": "front"}},
+        "spec": {
+            "ingressClassName": "nginx",
+            "defaultBackend": {"service": {"name": "fallback", "port": {"number": 80}}},
+            "rules": [
+                {"host": "shop.example.com", "http": {"paths": [
+                    {"path": "/Cart", "pathType": "Prefix", "backend": {"service": {"name": "cart-svc"}}},
+                    {"path": "/übersicht", "pathType": "Prefix",
+                     "backend": {"resource": {"kind": "Bucket", "name": "static-files"}}}
+                ]}},
+                {"host": "*.wild.example.com"},
+                {"http": {"paths": []}}
+            ],
+            "tls": [{"hosts": ["secret.example.org"]}]
+        }
+    })
+}
+
+#[test]
+fn each_parameter_selects() {
+    let ingress = ingress(&shop());
+    let cases = [
+        ("", true),
+        ("namespace=shop", true),
+        ("namespace=shopping", false),
+        ("namespaces=a,shop", true),
+        ("namespaces=a,%20shop", true),
+        ("namespaces=a,b", false),
+        ("class=nginx", true),
+        ("class=Nginx", false),
+        ("class=", false),
+        ("tls=true", true),
+        ("tls=false", false),
+        ("label=app%3Dcart", true),
+        ("label=app%3Dcart,tier!%3Dcache&label=!canary", true),
+        ("label=app&label=canary", false),
+        ("search=cart", true),
+        ("search=CART+SHOP", true),
+        ("search=cart-web", true),
+        ("search=cart-svc+fallback+static-files", true),
+        ("search=%2Fcart", true),
+        ("search=%C3%9Cbersicht", true),
+        ("search=example.com", true),
+        ("search=secret.example.org", false),
+        ("search=cart+nothing", false),
+        ("search=", true),
+        ("search=++", true),
+        ("host=shop.example.com", true),
+        ("host=SHOP.example.COM", true),
+        ("host=a.wild.example.com", true),
+        ("host=*.wild.example.com", true),
+        ("host=a.b.wild.example.com", false),
+        ("host=wild.example.com", false),
+        ("host=other.example.com", false),
+        ("host=*.example.com", false),
+    ];
+    for (query, expected) in cases {
+        assert_eq!(filter(query).matches(&ingress), expected, "{query}");
+    }
+}
+
+#[test]
+fn an_empty_class_means_none() {
+    let without = ingress(&json!({"metadata": {"namespace": "a", "name": "b"}}));
+    assert!(filter("class=").matches(&without));
+    assert!(filter("tls=false").matches(&without));
+    assert!(!filter("class=nginx").matches(&without));
+}
+
+#[test]
+fn what_cannot_be_understood_is_named() {
+    let cases = [
+        ("namespace=Shop", "namespace"),
+        ("namespace=", "namespace"),
+        ("namespaces=", "namespaces"),
+        ("namespaces=a,,b", "namespaces"),
+        ("namespace=a&namespaces=b", "namespaces"),
+        ("namespace=a&namespace=a", "namespace"),
+        ("tls=yes", "tls"),
+        ("tls=", "tls"),
+        ("label=a+b", "label"),
+        ("host=", "host"),
+        ("host=a..b", "host"),
+        ("host=*", "host"),
+        ("host=a.*.b", "host"),
+        ("host=http://a", "host"),
+        ("search=a&search=b", "search"),
+        ("class=a&class=b", "class"),
+    ];
+    for (query, name) in cases {
+        let mut params = Params::parse(Some(query)).unwrap();
+        let problem = Filter::take(&mut params).unwrap_err();
+        assert_eq!(problem.named(), Some(name), "{query}");
+        assert!(problem.detail().contains(name), "{query}: {}", problem.detail());
+    }
+}
+
+#[test]
+fn a_namespace_filter_walks_only_its_ranges() {
+    let (mut writer, store) = ingress_core::Store::new(1, 16);
+    for (cluster, namespace, name) in
+        [("a", "one", "x"), ("a", "two", "x"), ("a", "two", "y"), ("a", "two-b", "x"), ("b", "two", "x")]
+    {
+        let object = json!({"metadata": {"namespace": namespace, "name": name}});
+        writer.apply(key(cluster, namespace, name), ingress(&object));
+    }
+    writer.publish();
+    let snapshot = store.snapshot();
+    let clusters = [ClusterId::new("a").unwrap(), ClusterId::new("b").unwrap()];
+    let shown = |query: &str| {
+        let filter = filter(query);
+        filter.select(&snapshot, &clusters, None).map(|(key, _)| key.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(shown("namespace=two"), ["a/two/x", "a/two/y", "b/two/x"]);
+    assert_eq!(shown("namespaces=two-b,one"), ["a/one/x", "a/two-b/x"]);
+    assert_eq!(shown("").len(), 5);
+
+    let after = |query: &str, key: &ObjectKey| {
+        let filter = filter(query);
+        filter.select(&snapshot, &clusters, Some(key)).map(|(key, _)| key.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(after("", &key("a", "two", "x")), ["a/two/y", "a/two-b/x", "b/two/x"]);
+    assert_eq!(after("namespace=two", &key("a", "two", "x")), ["a/two/y", "b/two/x"]);
+    assert_eq!(after("namespace=two", &key("a", "two", "missing")), ["a/two/x", "a/two/y", "b/two/x"]);
+}

@@ -1,0 +1,66 @@
+//! Serves what an [`ingress_core::Hub`] knows from any axum application.
+//!
+//! One [`axum::Router`] for everything a browser, a script or a probe asks: the ingresses as filtered, sorted, paged JSON;
+//! the same as a live stream of server-sent events; one object as YAML; the namespaces; health; and, with the feature
+//! `ui`, a page for people. It nests under any path and never writes to a cluster. `docs/http-api.md` in the repository
+//! describes every path.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use ingress_core::{DemoSource, Hub};
+//! use ingress_http::Dashboard;
+//!
+//! let source = DemoSource::builder().ingresses(20).build()?; // or KubeSource::infer().await?
+//! let dashboard = Dashboard::new(Hub::builder(source).start());
+//! let streams = dashboard.shutdown();
+//!
+//! let app = axum::Router::new().nest("/routes", dashboard.into_router());
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! let stop = async move {
+//! #   /*
+//!     tokio::signal::ctrl_c().await.ok();
+//! #   */
+//!     streams.begin(); // else the server would wait for streams that never end
+//! };
+//! axum::serve(listener, app).with_graceful_shutdown(stop).await?;
+//! # Ok(()) }
+//! ```
+//!
+//! # Who may see what
+//!
+//! The router asks nobody who they are. Whoever reaches it sees everything that the hub watches, so a host that is reachable
+//! by others puts its own authentication in front, as a layer.
+//!
+//! # Cost
+//!
+//! A list answers from one snapshot and serialises only the page that was asked for. A stream costs a place in the store's
+//! ring: a client that reads slowly slows nobody, and one that falls behind is told to start anew.
+
+mod app;
+mod conditional;
+mod cursor;
+mod dashboard;
+mod filter;
+#[cfg(test)]
+mod fixture;
+mod health;
+mod info;
+mod list;
+mod namespaces;
+mod negotiate;
+mod object;
+mod order;
+#[cfg(feature = "ui")]
+mod page;
+mod params;
+mod partial;
+pub mod problem;
+mod respond;
+mod selector;
+mod shutdown;
+mod stream;
+mod wire;
+mod yaml;
+
+pub use dashboard::{DEFAULT_HEARTBEAT, DEFAULT_RETRY, Dashboard, DashboardBuilder, InvalidOption};
+pub use shutdown::Shutdown;

@@ -1,0 +1,296 @@
+//! Errors, as RFC 9457 problem documents (`application/problem+json`).
+//!
+//! A document is `{"type", "title", "status", "detail", "parameter"?}`. Its `type` is a link to one of the headings below;
+//! programs compare the part after `#`. `detail` is for people and never holds tokens, certificates or stack traces.
+//!
+//! # bad-parameter
+//!
+//! Status 400. A parameter of the query is unknown or given twice, or its value makes no sense; `parameter` names it.
+//!
+//! # not-found
+//!
+//! Status 404. There is no such object, or no such path.
+//!
+//! # method-not-allowed
+//!
+//! Status 405. Only GET and HEAD are answered: nothing here writes.
+//!
+//! # not-acceptable
+//!
+//! Status 406. The request's `Accept` names neither JSON nor YAML.
+//!
+//! # cluster-forbidden
+//!
+//! Status 403. The cluster refuses this process the object: its 403, passed on.
+//!
+//! # internal
+//!
+//! Status 500. A defect of this library.
+//!
+//! # cluster-error
+//!
+//! Status 502. The cluster answered with something unusable, refuses this process's credentials (its 401), or failed (5xx).
+//!
+//! # cluster-unavailable
+//!
+//! Status 503. The cluster cannot be reached or asks to slow down, or its circuit breaker is open. `Retry-After` tells
+//! when to ask again, where that is known.
+//!
+//! # cluster-timeout
+//!
+//! Status 504. The cluster did not answer in time.
+
+use std::time::Duration;
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use ingress_core::{ErrorKind, SourceError};
+use serde::Serialize;
+
+use crate::respond;
+
+const BASE: &str = "https://docs.rs/ingress-http/latest/ingress_http/problem/index.html#";
+
+/// What a problem document says went wrong; the module describes each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ProblemType {
+    /// [`bad-parameter`](self#bad-parameter)
+    BadParameter,
+    /// [`not-found`](self#not-found)
+    NotFound,
+    /// [`method-not-allowed`](self#method-not-allowed)
+    MethodNotAllowed,
+    /// [`not-acceptable`](self#not-acceptable)
+    NotAcceptable,
+    /// [`cluster-forbidden`](self#cluster-forbidden)
+    ClusterForbidden,
+    /// [`internal`](self#internal)
+    Internal,
+    /// [`cluster-error`](self#cluster-error)
+    ClusterError,
+    /// [`cluster-unavailable`](self#cluster-unavailable)
+    ClusterUnavailable,
+    /// [`cluster-timeout`](self#cluster-timeout)
+    ClusterTimeout,
+}
+
+impl ProblemType {
+    /// The part of `type` after `#`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BadParameter => "bad-parameter",
+            Self::NotFound => "not-found",
+            Self::MethodNotAllowed => "method-not-allowed",
+            Self::NotAcceptable => "not-acceptable",
+            Self::ClusterForbidden => "cluster-forbidden",
+            Self::Internal => "internal",
+            Self::ClusterError => "cluster-error",
+            Self::ClusterUnavailable => "cluster-unavailable",
+            Self::ClusterTimeout => "cluster-timeout",
+        }
+    }
+
+    /// `type`, in full.
+    #[must_use]
+    pub fn uri(self) -> String {
+        format!("{BASE}{}", self.name())
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(self) -> u16 {
+        match self {
+            Self::BadParameter => 400,
+            Self::ClusterForbidden => 403,
+            Self::NotFound => 404,
+            Self::MethodNotAllowed => 405,
+            Self::NotAcceptable => 406,
+            Self::Internal => 500,
+            Self::ClusterError => 502,
+            Self::ClusterUnavailable => 503,
+            Self::ClusterTimeout => 504,
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::BadParameter => "A parameter cannot be understood",
+            Self::NotFound => "Not found",
+            Self::MethodNotAllowed => "Method not allowed",
+            Self::NotAcceptable => "Not acceptable",
+            Self::ClusterForbidden => "The cluster refuses access",
+            Self::Internal => "Internal error",
+            Self::ClusterError => "The cluster's answer is unusable",
+            Self::ClusterUnavailable => "The cluster is unavailable",
+            Self::ClusterTimeout => "The cluster did not answer in time",
+        }
+    }
+
+    // An error's kind alone decides, so that no wording of a server can move an answer to another status.
+    fn of_cluster_error(kind: ErrorKind) -> Self {
+        match kind {
+            ErrorKind::NotFound => Self::NotFound,
+            ErrorKind::Forbidden => Self::ClusterForbidden,
+            ErrorKind::Timeout => Self::ClusterTimeout,
+            ErrorKind::Unreachable
+            | ErrorKind::Disconnected
+            | ErrorKind::TooManyRequests
+            | ErrorKind::BreakerOpen => Self::ClusterUnavailable,
+            _ => Self::ClusterError,
+        }
+    }
+}
+
+/// One problem, on its way to the client.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    kind: ProblemType,
+    detail: String,
+    parameter: Option<String>,
+    retry_after: Option<Duration>,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameter: Option<&'a str>,
+}
+
+impl Problem {
+    pub(crate) fn new(kind: ProblemType, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into(), parameter: None, retry_after: None }
+    }
+
+    /// A parameter that cannot be understood, and why.
+    pub(crate) fn parameter(name: &str, detail: impl Into<String>) -> Self {
+        // What a stranger typed is shown back, but not at any length.
+        let name = name.chars().take(80).collect();
+        Self { parameter: Some(name), ..Self::new(ProblemType::BadParameter, detail) }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn named(&self) -> Option<&str> {
+        self.parameter.as_deref()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+}
+
+impl From<&SourceError> for Problem {
+    fn from(error: &SourceError) -> Self {
+        Self {
+            kind: ProblemType::of_cluster_error(error.kind()),
+            detail: error.message().to_owned(),
+            parameter: None,
+            retry_after: error.retry_after(),
+        }
+    }
+}
+
+impl From<serde_json::Error> for Problem {
+    fn from(error: serde_json::Error) -> Self {
+        tracing::error!(%error, "an answer could not be serialised");
+        Self::new(ProblemType::Internal, "the answer could not be serialised")
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let document = Document {
+            r#type: self.kind.uri(),
+            title: self.kind.title(),
+            status: self.kind.status(),
+            detail: &self.detail,
+            parameter: self.parameter.as_deref(),
+        };
+        // A struct of strings and a number: should it ever fail, the status still says what there is to say.
+        let body = serde_json::to_vec(&document).unwrap_or_default();
+        let status = StatusCode::from_u16(self.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response =
+            respond::answer(status, HeaderValue::from_static("application/problem+json"), body);
+        let headers = response.headers_mut();
+        if self.kind == ProblemType::MethodNotAllowed {
+            headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        }
+        if let Some(wait) = self.retry_after {
+            // Whole seconds, rounded up: asking a moment too early would only be refused again.
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cluster_errors_are_told_apart() {
+        let cases = [
+            (ErrorKind::NotFound, 404),
+            (ErrorKind::Forbidden, 403),
+            (ErrorKind::Unauthorized, 502),
+            (ErrorKind::ServerError, 502),
+            (ErrorKind::Malformed, 502),
+            (ErrorKind::Rejected, 502),
+            (ErrorKind::Configuration, 502),
+            (ErrorKind::Expired, 502),
+            (ErrorKind::Unreachable, 503),
+            (ErrorKind::Disconnected, 503),
+            (ErrorKind::TooManyRequests, 503),
+            (ErrorKind::BreakerOpen, 503),
+            (ErrorKind::Timeout, 504),
+        ];
+        for (kind, status) in cases {
+            let response = Problem::from(&SourceError::new(kind, "why")).into_response();
+            assert_eq!(response.status().as_u16(), status, "{kind:?}");
+            assert_eq!(response.headers()["content-type"], "application/problem+json");
+        }
+    }
+
+    #[test]
+    fn a_wait_is_rounded_up_to_seconds() {
+        let error = SourceError::from_status(429, "slow down", Some(Duration::from_millis(1500)));
+        assert_eq!(Problem::from(&error).into_response().headers()["retry-after"], "2");
+        assert!(
+            !Problem::new(ProblemType::NotFound, "").into_response().headers().contains_key("retry-after")
+        );
+    }
+
+    #[test]
+    fn causes_do_not_leak() {
+        let error =
+            SourceError::new(ErrorKind::Unreachable, "connection refused").with_cause("Bearer secret");
+        assert_eq!(Problem::from(&error).detail, "connection refused");
+    }
+
+    #[test]
+    fn every_type_links_to_its_heading() {
+        let documented = include_str!("problem.rs");
+        for kind in [
+            ProblemType::BadParameter,
+            ProblemType::NotFound,
+            ProblemType::MethodNotAllowed,
+            ProblemType::NotAcceptable,
+            ProblemType::ClusterForbidden,
+            ProblemType::Internal,
+            ProblemType::ClusterError,
+            ProblemType::ClusterUnavailable,
+            ProblemType::ClusterTimeout,
+        ] {
+            let heading = format!("//! # {}\n//!\n//! Status {}.", kind.name(), kind.status());
+            assert!(documented.contains(&heading), "{heading}");
+            assert!(kind.uri().ends_with(kind.name()));
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The headers that every answer carries.
+
+use axum::body::Body;
+use axum::response::Response;
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+use crate::conditional::Tag;
+use crate::problem::Problem;
+
+/// For answers that hold only for the moment.
+pub(crate) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+/// For answers with a tag: kept, but asked about each time.
+const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// An answer of some type, not to be stored.
+pub(crate) fn answer(status: StatusCode, content_type: HeaderValue, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, content_type);
+    headers.insert(header::CACHE_CONTROL, NO_STORE);
+    // What the answer is, its type says; no browser shall guess something that runs.
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// Data as JSON, not to be stored.
+pub(crate) fn json(status: StatusCode, data: &impl Serialize) -> Result<Response, Problem> {
+    Ok(answer(status, JSON, serde_json::to_vec(data)?))
+}
+
+/// A JSON body that may be asked about by its tag.
+pub(crate) fn tagged_json(tag: &Tag, body: impl Into<Body>) -> Response {
+    with_tag(tag, answer(StatusCode::OK, JSON, body))
+}
+
+/// The client has it already.
+pub(crate) fn not_modified(tag: &Tag) -> Response {
+    let mut response = answer(StatusCode::NOT_MODIFIED, JSON, Body::empty());
+    response.headers_mut().remove(header::CONTENT_TYPE);
+    with_tag(tag, response)
+}
+
+fn with_tag(tag: &Tag, response: Response) -> Response {
+    let response = with_header(response, header::CACHE_CONTROL, REVALIDATE);
+    with_header(response, header::ETAG, tag.header())
+}
+
+/// The same answer with one more header, or another value of it.
+pub(crate) fn with_header(mut response: Response, name: HeaderName, value: HeaderValue) -> Response {
+    response.headers_mut().insert(name, value);
+    response
+}

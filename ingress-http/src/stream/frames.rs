@@ -1,0 +1,142 @@
+//! Events as bytes.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use ingress_core::Position;
+use serde::Serialize;
+
+use super::project::Event;
+use crate::wire::{BreakerOf, Deleted, Item, Lane, Text};
+
+/// How much is written before it is sent.
+const FULL: usize = 64 * 1024;
+
+/// What waits to be sent to one client. Nothing more is asked for once it is full; what exceeds it is one chunk of a
+/// snapshot, or one event.
+#[derive(Debug, Default)]
+pub(super) struct Frames {
+    bytes: Vec<u8>,
+}
+
+#[derive(Serialize)]
+struct Reason {
+    reason: &'static str,
+}
+
+#[derive(Serialize)]
+struct Id<T: Serialize> {
+    id: T,
+}
+
+impl Frames {
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.bytes.len() >= FULL
+    }
+
+    /// Everything written since the last time.
+    pub(super) fn take(&mut self) -> Option<Bytes> {
+        let bytes = std::mem::take(&mut self.bytes);
+        (!bytes.is_empty()).then(|| bytes.into())
+    }
+
+    /// How long to wait before reconnecting.
+    pub(super) fn retry(&mut self, wait: Duration) {
+        self.text(&format!("retry: {}\n\n", wait.as_millis()));
+    }
+
+    /// A comment, which clients skip.
+    pub(super) fn comment(&mut self, text: &str) {
+        self.text(&format!(": {text}\n\n"));
+    }
+
+    /// A sign of life, with a new resume point when there is one: a block without data is no event, but its `id` counts.
+    pub(super) fn heartbeat(&mut self, position: Option<Position>) {
+        self.text(": heartbeat\n");
+        if let Some(position) = position {
+            self.text(&format!("id: {position}\n"));
+        }
+        self.text("\n");
+    }
+
+    /// An event.
+    pub(super) fn event(
+        &mut self,
+        name: &str,
+        id: Option<Position>,
+        data: &impl Serialize,
+    ) -> Result<(), serde_json::Error> {
+        self.text(&format!("event: {name}\n"));
+        if let Some(id) = id {
+            self.text(&format!("id: {id}\n"));
+        }
+        self.text("data: ");
+        // JSON escapes line ends within strings and has none outside them, so this is always one line.
+        serde_json::to_writer(&mut self.bytes, data)?;
+        self.text("\n\n");
+        Ok(())
+    }
+
+    /// A change of the store, as one filter sees it.
+    pub(super) fn change(
+        &mut self,
+        event: &Event<'_>,
+        id: Option<Position>,
+        breaker_of: &BreakerOf,
+    ) -> Result<(), serde_json::Error> {
+        match event {
+            Event::Added(key, ingress) => self.event("added", id, &Item { key, ingress, demo: false }),
+            Event::Modified(key, ingress) => self.event("modified", id, &Item { key, ingress, demo: false }),
+            Event::Deleted(key, last) => self.event("deleted", id, &Deleted::new(key, last)),
+            Event::Lane(status) => self.event("lane", id, &Lane::new(status, breaker_of(&status.id.cluster))),
+            Event::LaneRemoved(lane) => self.event("laneRemoved", id, &Id { id: Text(lane) }),
+        }
+    }
+
+    /// Tells the client to forget everything, the resume point included: until the snapshot is complete, there is nothing
+    /// to go on from.
+    pub(super) fn reset(&mut self, reason: &'static str) -> Result<(), serde_json::Error> {
+        self.text("id:\n");
+        self.event("reset", None, &Reason { reason })
+    }
+
+    /// The last event.
+    pub(super) fn end(&mut self) -> Result<(), serde_json::Error> {
+        self.event("end", None, &Reason { reason: "shutdown" })
+    }
+
+    fn text(&mut self, text: &str) {
+        self.bytes.extend_from_slice(text.as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(write: impl FnOnce(&mut Frames)) -> String {
+        let mut frames = Frames::default();
+        write(&mut frames);
+        String::from_utf8(frames.take().unwrap_or_default().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn frames_are_as_the_standard_says() {
+        let position = Position::new(0xab, 7);
+        assert_eq!(written(|frames| frames.retry(Duration::from_secs(2))), "retry: 2000\n\n");
+        assert_eq!(written(|frames| frames.heartbeat(None)), ": heartbeat\n\n");
+        assert_eq!(written(|frames| frames.heartbeat(Some(position))), ": heartbeat\nid: ab:7\n\n");
+        let event = written(|frames| frames.event("x", Some(position), &"a\nb\r").unwrap());
+        assert_eq!(event, "event: x\nid: ab:7\ndata: \"a\\nb\\r\"\n\n");
+        let reset = written(|frames| frames.reset("lagged").unwrap());
+        assert_eq!(reset, "id:\nevent: reset\ndata: {\"reason\":\"lagged\"}\n\n");
+        assert_eq!(
+            written(|frames| frames.end().unwrap()),
+            "event: end\ndata: {\"reason\":\"shutdown\"}\n\n"
+        );
+    }
+}

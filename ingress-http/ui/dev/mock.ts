@@ -1,0 +1,247 @@
+// A stand-in for the server, for working on the page alone: `npm run dev`, or `npm run build && npx vite preview`.
+// MOCK_COUNT, MOCK_NAMESPACES and MOCK_RATE (changes per second) size it; GET /mock/<scenario> switches what it plays.
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Plugin } from 'vite';
+import type { Item, Lane } from '../src/lib/api/wire';
+import { FakeCluster } from './cluster.ts';
+
+const SCENARIOS = ['live', 'stale', 'denied-some', 'denied-all', 'waiting', 'empty', 'unauthorized'] as const;
+type Scenario = (typeof SCENARIOS)[number];
+
+/** The policy that the real server sends, so that a violation shows up here first. */
+const CONTENT_SECURITY_POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+const CHUNK = 500;
+const HEARTBEAT = 15_000;
+
+export function mockApi(): Plugin {
+  const server = new MockServer(
+    Number(process.env['MOCK_COUNT'] ?? 2000),
+    Number(process.env['MOCK_NAMESPACES'] ?? 20),
+    Number(process.env['MOCK_RATE'] ?? 4),
+  );
+  const handle = (request: IncomingMessage, response: ServerResponse, next: () => void): void => {
+    if (!server.answer(request, response)) {
+      next();
+    }
+  };
+  return {
+    name: 'mock-api',
+    configureServer(vite) {
+      vite.middlewares.use(handle);
+    },
+    configurePreviewServer(vite) {
+      vite.middlewares.use((request, response, next) => {
+        response.setHeader('content-security-policy', CONTENT_SECURITY_POLICY);
+        handle(request, response, next);
+      });
+    },
+  };
+}
+
+class MockServer {
+  readonly #cluster: FakeCluster;
+  readonly #clients = new Set<ServerResponse>();
+  readonly #started = Date.now();
+  #scenario: Scenario = 'live';
+  #since = new Date();
+  #sequence = 0;
+
+  constructor(count: number, namespaces: number, rate: number) {
+    this.#cluster = new FakeCluster(count, namespaces);
+    if (rate > 0) {
+      // Timers are too coarse for one per change at high rates, so each tick makes up for what is due.
+      let made = 0;
+      const from = Date.now();
+      setInterval(() => {
+        const due = Math.floor(((Date.now() - from) / 1000) * rate);
+        for (; made < due; made += 1) {
+          this.#change();
+        }
+      }, 20).unref();
+    }
+    setInterval(() => {
+      this.#write(': heartbeat\n\n');
+    }, HEARTBEAT).unref();
+  }
+
+  answer(request: IncomingMessage, response: ServerResponse): boolean {
+    const path = (request.url ?? '/').split('?')[0] ?? '/';
+    if (path === '/api/ingresses/stream') {
+      this.#stream(response);
+    } else if (path === '/api/info') {
+      this.#json(response, {
+        version: '0.0.0-dev',
+        clusters: [{ cluster: 'demo', origin: 'demo', detail: 'made up while developing', server: null }],
+        scope: { namespaces: null },
+        timestamp: new Date().toISOString(),
+        demo: true,
+      });
+    } else if (path === '/api/health') {
+      const down = this.#scenario === 'stale' || this.#scenario === 'waiting';
+      const error = { class: 'transient', reason: 'Unreachable', message: 'connection refused' };
+      const kubernetes = down ? { status: 'down', latency: null, error } : { status: 'up', latency: 3.2 };
+      response.statusCode = down ? 503 : 200;
+      this.#json(response, {
+        status: down ? 'unhealthy' : 'healthy',
+        timestamp: new Date().toISOString(),
+        checks: { kubernetes },
+      });
+    } else if (/^\/api\/ingresses\/[^/]+\/[^/]+\/yaml$/.test(path)) {
+      this.#yaml(path, response);
+    } else if (path.startsWith('/mock/')) {
+      this.#play(path.slice('/mock/'.length), response);
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  #play(name: string, response: ServerResponse): void {
+    const scenario = SCENARIOS.find((known) => known === name);
+    if (scenario === undefined) {
+      response.statusCode = 404;
+      response.end(`one of ${SCENARIOS.join(', ')}\n`);
+      return;
+    }
+    const before = this.#scenario;
+    this.#scenario = scenario;
+    this.#since = new Date();
+    for (const lane of this.#lanes()) {
+      this.#write(event('lane', lane));
+    }
+    if (hasRows(before) !== hasRows(scenario)) {
+      this.#write(event('reset', { reason: 'lagged' }));
+      for (const client of this.#clients) {
+        this.#begin(client);
+      }
+    }
+    response.end(`${scenario}\n`);
+  }
+
+  #json(response: ServerResponse, body: unknown): void {
+    response.setHeader('content-type', 'application/json');
+    response.end(JSON.stringify(body));
+  }
+
+  #yaml(path: string, response: ServerResponse): void {
+    const [, , , namespace, name] = path.split('/');
+    const item = this.#cluster.items.find((each) => each.namespace === namespace && each.name === name);
+    if (item === undefined) {
+      response.statusCode = 404;
+      response.setHeader('content-type', 'application/problem+json');
+      response.end(
+        JSON.stringify({ type: '#not-found', title: 'Not found', status: 404, detail: 'There is no such ingress.' }),
+      );
+      return;
+    }
+    response.setHeader('content-type', 'application/yaml');
+    response.end(
+      `apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: ${item.name}\n  namespace: ${item.namespace}\n  resourceVersion: "${item.resourceVersion}"\n  uid: ${item.uid}\nspec:\n  ingressClassName: ${item.ingressClassName ?? 'null'}\n  rules:\n${item.rules.map((rule) => `    - host: ${rule.host ?? '""'}\n`).join('')}`,
+    );
+  }
+
+  #stream(response: ServerResponse): void {
+    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+    response.write('retry: 1000\n\n');
+    this.#begin(response);
+    this.#clients.add(response);
+    response.on('close', () => {
+      this.#clients.delete(response);
+    });
+  }
+
+  #begin(response: ServerResponse): void {
+    for (const lane of this.#lanes()) {
+      response.write(event('lane', lane));
+    }
+    const items = hasRows(this.#scenario) ? this.#cluster.items : [];
+    for (let from = 0; ; from += CHUNK) {
+      const done = from + CHUNK >= items.length;
+      const chunk = { revision: this.#revision(), items: items.slice(from, from + CHUNK), done };
+      response.write(event('snapshot', chunk, done ? this.#revision() : null));
+      if (done) {
+        return;
+      }
+    }
+  }
+
+  #change(): void {
+    const change = this.#cluster.change();
+    if (!hasRows(this.#scenario)) {
+      return;
+    }
+    this.#sequence += 1;
+    const { id, namespace, name, uid } = change.item;
+    const data: Item | { id: string } = change.type === 'deleted' ? { id, namespace, name, uid } : change.item;
+    this.#write(event(change.type, data, this.#revision()));
+  }
+
+  #write(text: string): void {
+    for (const client of this.#clients) {
+      client.write(text);
+    }
+  }
+
+  #revision(): string {
+    return `${this.#started.toString(16)}:${String(this.#sequence)}`;
+  }
+
+  #lanes(): Lane[] {
+    return this.#cluster.namespaces.map((namespace, index) => this.#lane(namespace, index));
+  }
+
+  #lane(namespace: string, index: number): Lane {
+    const since = this.#since.toISOString();
+    const lane: Lane = {
+      id: `demo/ingresses/${namespace}`,
+      cluster: 'demo',
+      kind: 'Ingress',
+      namespace,
+      state: 'live',
+      since,
+      lastSync: since,
+      lastContact: since,
+      staleSince: null,
+      failures: 0,
+      retryAt: null,
+      objects: this.#cluster.items.filter((item) => item.namespace === namespace).length,
+      relists: 0,
+      breaker: 'closed',
+      error: null,
+    };
+    const unreachable = { class: 'transient', reason: 'Unreachable', message: 'connection refused' };
+    const message = `ingresses.networking.k8s.io is forbidden: User "viewer" cannot list resource "ingresses" in API group "networking.k8s.io" in the namespace "${namespace}"`;
+    const forbidden = { class: 'permanent', reason: 'Forbidden', message };
+    const retryAt = new Date(Date.now() + 9_000).toISOString();
+    switch (this.#scenario) {
+      case 'live':
+      case 'empty':
+        return lane;
+      case 'stale':
+        return index % 5 === 0
+          ? { ...lane, state: 'reconnecting', staleSince: since, failures: 3, retryAt, error: unreachable }
+          : lane;
+      case 'denied-some':
+        return index % 4 === 1 ? { ...lane, state: 'denied', staleSince: since, failures: 1, error: forbidden } : lane;
+      case 'denied-all':
+        return { ...lane, state: 'denied', objects: 0, lastSync: null, error: forbidden };
+      case 'unauthorized': {
+        const error = { class: 'permanent', reason: 'Unauthorized', message: 'the credentials are not accepted' };
+        return { ...lane, state: 'denied', objects: 0, lastSync: null, error };
+      }
+      case 'waiting':
+        return { ...lane, state: 'connecting', objects: 0, lastSync: null, failures: 2, retryAt, error: unreachable };
+    }
+  }
+}
+
+function hasRows(scenario: Scenario): boolean {
+  return scenario === 'live' || scenario === 'stale' || scenario === 'denied-some';
+}
+
+function event(name: string, data: unknown, id: string | null = null): string {
+  return `event: ${name}\n${id === null ? '' : `id: ${id}\n`}data: ${JSON.stringify(data)}\n\n`;
+}

@@ -1,0 +1,58 @@
+import { describe, expect, it } from 'vitest';
+import { apiBase } from './base';
+import { ApiClient, ApiError, errorOf } from './client';
+
+describe('apiBase', () => {
+  it('is the folder above the bundle, whatever the address of the page', () => {
+    const script = 'https://host/platform/routes/assets/index-1.js';
+    expect(apiBase(script, 'https://host/platform/routes', true)).toBe('https://host/platform/routes/');
+    expect(apiBase('https://host/assets/index-1.js', 'https://host/?x#y', true)).toBe('https://host/');
+  });
+
+  it('is the page while there is no bundle', () => {
+    expect(apiBase('http://dev/src/main.ts', 'http://dev/#q=x', false)).toBe('http://dev/');
+  });
+});
+
+describe('ApiClient', () => {
+  const item = { cluster: 'team/prod', namespace: 'shop', name: 'cart' };
+
+  it('asks below its base', () => {
+    const client = new ApiClient('http://host/routes/', fetch);
+    expect(client.streamUrl).toBe('http://host/routes/api/ingresses/stream');
+    expect(client.yamlUrl(item)).toBe('http://host/routes/api/ingresses/shop/cart/yaml?cluster=team%2Fprod');
+  });
+
+  it('takes an unhealthy answer for an answer', async () => {
+    const health = { status: 'unhealthy', timestamp: '', checks: { kubernetes: { status: 'down', latency: null } } };
+    const client = new ApiClient('http://host/', () =>
+      Promise.resolve(new Response(JSON.stringify(health), { status: 503 })),
+    );
+    expect(await client.health()).toEqual(health);
+  });
+
+  it('does not take a problem for health', async () => {
+    const problem = { type: '', title: 'Overloaded', status: 503 };
+    const client = new ApiClient('http://host/', () =>
+      Promise.resolve(new Response(JSON.stringify(problem), { status: 503 })),
+    );
+    await expect(client.health()).rejects.toThrow('The server answered 503.');
+  });
+
+  it('says that the server cannot be reached', async () => {
+    const client = new ApiClient('http://host/', () => Promise.reject(new TypeError('Failed to fetch')));
+    await expect(client.yaml(item)).rejects.toEqual(new ApiError('The server cannot be reached.', null));
+  });
+});
+
+describe('errorOf', () => {
+  it('prefers the detail of a problem document', async () => {
+    const body = JSON.stringify({ type: '', title: 'Not found', status: 404, detail: 'There is no such ingress.' });
+    expect((await errorOf(new Response(body, { status: 404 }))).message).toBe('There is no such ingress.');
+  });
+
+  it('makes do with the status', async () => {
+    const response = new Response('<html>', { status: 502, statusText: 'Bad Gateway' });
+    expect((await errorOf(response)).message).toBe('The server answered 502 (Bad Gateway).');
+  });
+});

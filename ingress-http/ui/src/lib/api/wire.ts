@@ -1,0 +1,151 @@
+// What the server sends, exactly as docs/http-api.md describes it. The only place that knows these names.
+
+export interface ServicePort {
+  name?: string;
+  number?: number;
+}
+
+export interface Backend {
+  service?: { name: string; port?: ServicePort | null };
+  resource?: { apiGroup?: string | null; kind: string; name: string };
+}
+
+export interface RulePath {
+  path: string | null;
+  pathType: string;
+  backend: Backend;
+}
+
+export interface Rule {
+  host: string | null;
+  paths: RulePath[];
+}
+
+export interface TlsEntry {
+  hosts: string[];
+  secretName: string | null;
+}
+
+export interface Item {
+  id: string;
+  cluster: string;
+  namespace: string;
+  name: string;
+  uid: string;
+  resourceVersion: string;
+  creationTimestamp: string | null;
+  ingressClassName: string | null;
+  hosts: string[];
+  rules: Rule[];
+  defaultBackend: Backend | null;
+  tls: TlsEntry[];
+  addresses: string[];
+  labels: Record<string, string>;
+  annotations: Record<string, string>;
+  annotationsTruncated?: boolean;
+}
+
+export type LaneState = 'connecting' | 'syncing' | 'live' | 'reconnecting' | 'denied';
+
+export interface LaneError {
+  class: string;
+  reason: string;
+  message: string;
+}
+
+export interface Lane {
+  id: string;
+  cluster: string;
+  kind: string;
+  namespace: string | null;
+  state: LaneState;
+  since: string;
+  lastSync: string | null;
+  lastContact: string | null;
+  staleSince: string | null;
+  failures: number;
+  retryAt: string | null;
+  objects: number;
+  relists: number;
+  breaker: string;
+  error: LaneError | null;
+}
+
+export interface SnapshotChunk {
+  revision: string;
+  items: Item[];
+  done: boolean;
+}
+
+export interface Deleted {
+  id: string;
+  namespace: string;
+  name: string;
+  uid: string;
+}
+
+/** One event of `api/ingresses/stream`. */
+export type StreamEvent =
+  | { type: 'lane'; lane: Lane }
+  | { type: 'laneRemoved'; id: string }
+  | { type: 'snapshot'; chunk: SnapshotChunk }
+  | { type: 'added'; item: Item }
+  | { type: 'modified'; item: Item }
+  | { type: 'deleted'; deleted: Deleted }
+  | { type: 'reset'; reason: string }
+  | { type: 'end'; reason: string };
+
+export interface ClusterInfo {
+  cluster: string;
+  origin: string;
+  detail: string | null;
+  server: string | null;
+}
+
+export interface Info {
+  version: string;
+  clusters: ClusterInfo[];
+  scope: { namespaces: string[] | null };
+  timestamp: string;
+  demo?: boolean;
+}
+
+export interface Health {
+  status: 'healthy' | 'unhealthy';
+  timestamp: string;
+  checks: { kubernetes: { status: 'up' | 'down'; latency: number | null; error?: LaneError | null } };
+}
+
+/** An RFC 9457 problem document. */
+export interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  detail?: string;
+  parameter?: string;
+}
+
+/**
+ * Gives the event its type by its name. Unknown names are `null`: the interface may grow within a major version, and a
+ * page that is older than its server must go on working.
+ */
+export function streamEvent(name: string, data: unknown): StreamEvent | null {
+  switch (name) {
+    case 'lane':
+      return { type: 'lane', lane: data as Lane };
+    case 'laneRemoved':
+      return { type: 'laneRemoved', id: (data as { id: string }).id };
+    case 'snapshot':
+      return { type: 'snapshot', chunk: data as SnapshotChunk };
+    case 'added':
+    case 'modified':
+      return { type: name, item: data as Item };
+    case 'deleted':
+      return { type: 'deleted', deleted: data as Deleted };
+    case 'reset':
+    case 'end':
+      return { type: name, reason: (data as { reason: string }).reason };
+    default:
+      return null;
+  }
+}

@@ -1,0 +1,169 @@
+import { describe, expect, it } from 'vitest';
+import { FORBIDDEN, lane, laneSummary } from '../../test/fixtures';
+import { formatAge, formatDuration } from './age';
+import { backendText } from './backend';
+import { plural } from './count';
+import { hostCovers, hostLink, tlsCovers } from './hosts';
+import { connectionStatus, countText, healthStatus, lanesStatus, objectsText, retryText } from './status';
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+describe('formatDuration', () => {
+  it.each([
+    [-5000, '0s'],
+    [999, '0s'],
+    [119_999, '119s'],
+    [2 * MINUTE, '2m'],
+    [9 * MINUTE + 5000, '9m5s'],
+    [10 * MINUTE, '10m'],
+    [3 * HOUR - 1, '179m'],
+    [3 * HOUR + 7 * MINUTE, '3h7m'],
+    [8 * HOUR, '8h'],
+    [2 * DAY - 1, '47h'],
+    [2 * DAY + 3 * HOUR, '2d3h'],
+    [8 * DAY, '8d'],
+    [729 * DAY, '729d'],
+    [730 * DAY, '2y'],
+    [800 * DAY, '2y70d'],
+    [8 * 365 * DAY, '8y'],
+  ])('%d ms is %s', (ms, text) => {
+    expect(formatDuration(ms)).toBe(text);
+  });
+
+  it('has a dash for what is no time', () => {
+    expect(formatAge(null, 0)).toBe('–');
+    expect(formatAge('yesterday', 0)).toBe('–');
+    expect(formatAge('1970-01-01T00:00:00Z', 5000)).toBe('5s');
+  });
+});
+
+describe('hosts', () => {
+  const tls = [{ hosts: ['shop.example.com', '*.apps.example.com'], secretName: 'a' }];
+
+  it('are covered by themselves, or by a wildcard for one label', () => {
+    expect(hostCovers('a.example.com', 'a.example.com')).toBe(true);
+    expect(hostCovers('*.example.com', 'a.example.com')).toBe(true);
+    expect(hostCovers('*.example.com', '*.example.com')).toBe(true);
+    expect(hostCovers('*.example.com', 'a.b.example.com')).toBe(false);
+    expect(hostCovers('*.example.com', 'example.com')).toBe(false);
+    expect(hostCovers('*.example.com', '.example.com')).toBe(false);
+  });
+
+  it('link over TLS where it covers them', () => {
+    expect(hostLink('shop.example.com', tls)).toBe('https://shop.example.com/');
+    expect(hostLink('x.apps.example.com', tls)).toBe('https://x.apps.example.com/');
+    expect(hostLink('other.example.com', tls)).toBe('http://other.example.com/');
+  });
+
+  it('do not link where there is no single address', () => {
+    for (const host of ['*.example.com', '', 'a b', 'evil/x', 'user@host', 'a:80', '-a']) {
+      expect(hostLink(host, tls)).toBeNull();
+    }
+  });
+
+  it('are all covered by a TLS entry without hosts', () => {
+    expect(tlsCovers([{ hosts: [], secretName: null }], 'anything.example.com')).toBe(true);
+    expect(tlsCovers([], 'anything.example.com')).toBe(false);
+  });
+});
+
+describe('backendText', () => {
+  it('reads like kubectl', () => {
+    expect(backendText({ service: { name: 'cart', port: { name: 'http' } } })).toBe('cart:http');
+    expect(backendText({ service: { name: 'cart', port: { number: 80 } } })).toBe('cart:80');
+    expect(backendText({ service: { name: 'cart' } })).toBe('cart');
+    expect(backendText({ resource: { kind: 'Bucket', name: 'static' } })).toBe('Bucket/static');
+    expect(backendText(null)).toBe('none');
+  });
+});
+
+describe('status', () => {
+  const lost = (kind: 'unreachable' | 'refused' | 'silent' | 'ended') =>
+    ({ phase: 'lost', since: 0, failure: { kind, message: '' }, attempt: 1, retryAt: null }) as const;
+  const connected = { phase: 'connected', since: 0 } as const;
+
+  it('of a connection is good only while there is one', () => {
+    expect(connectionStatus(connected, 0)).toEqual({ tone: 'ok', text: 'Connected' });
+    expect(connectionStatus({ phase: 'connecting', since: 0 }, 0).tone).toBe('unknown');
+    expect(connectionStatus(lost('unreachable'), 0)).toMatchObject({ tone: 'bad' });
+    expect(connectionStatus(lost('unreachable'), 0).text).toMatch(/^Server unreachable since /);
+    expect(connectionStatus(lost('ended'), 0).text).toMatch(/^Reconnecting since /);
+  });
+
+  it('counts down to the next attempt', () => {
+    expect(retryText(4500, 1000)).toBe('next attempt in 4s');
+    expect(retryText(500, 1000)).toBe('trying now');
+    expect(retryText(null, 1000)).toBe('trying now');
+  });
+
+  it('of lanes is good only when all are live and the page is connected', () => {
+    expect(lanesStatus(laneSummary({ total: 0, live: 0 }), connected, 0).tone).toBe('unknown');
+    expect(lanesStatus(laneSummary(), connected, 0)).toEqual({ tone: 'ok', text: 'Namespace live' });
+    const wide = laneSummary({ perNamespace: false });
+    expect(lanesStatus(wide, connected, 0)).toEqual({ tone: 'ok', text: 'All namespaces live' });
+    const all = laneSummary({ total: 20, live: 20 });
+    expect(lanesStatus(all, connected, 0)).toEqual({ tone: 'ok', text: 'All 20 namespaces live' });
+    expect(lanesStatus(all, lost('silent'), 0)).toEqual({
+      tone: 'unknown',
+      text: 'Last known: All 20 namespaces live',
+    });
+  });
+
+  it('of lanes tells what is not live, and how much', () => {
+    const some = laneSummary({
+      total: 20,
+      live: 16,
+      stale: [lane('a'), lane('b')],
+      denied: [lane('c')],
+      waiting: [lane('d')],
+    });
+    expect(lanesStatus(some, connected, 0)).toEqual({
+      tone: 'warn',
+      text: '20 namespaces: 2 stale, 1 denied, 1 not read yet',
+    });
+    const one = laneSummary({ live: 0, perNamespace: false, stale: [lane(null)], staleSince: 0 });
+    expect(lanesStatus(one, connected, 0).text).toMatch(/^Stale since /);
+    const denied = laneSummary({ total: 20, live: 19, denied: [lane('a')] });
+    expect(lanesStatus(denied, connected, 0)).toEqual({ tone: 'warn', text: '1 of 20 namespaces denied' });
+    const waiting = laneSummary({ live: 0, waiting: [lane('a', { error: FORBIDDEN })] });
+    expect(lanesStatus(waiting, connected, 0)).toEqual({ tone: 'warn', text: 'Not read yet (Forbidden)' });
+    const none = laneSummary({ total: 2, live: 0, denied: [lane('a'), lane('b')] });
+    expect(lanesStatus(none, connected, 0)).toEqual({ tone: 'bad', text: 'Denied' });
+  });
+
+  it('of a lane that was never read claims no number', () => {
+    expect(objectsText(lane('a', { objects: 0, lastSync: null }))).toBe('objects not known');
+    expect(objectsText(lane('a', { objects: 0 }))).toBe('0 objects');
+  });
+
+  it('of the cluster keeps unknown and down apart', () => {
+    expect(healthStatus({ type: 'unknown' }).tone).toBe('unknown');
+    expect(healthStatus({ type: 'failed', message: 'No.', at: 0 }).tone).toBe('unknown');
+    const down = { status: 'down', latency: null } as const;
+    const health = { status: 'unhealthy', timestamp: '', checks: { kubernetes: down } } as const;
+    expect(healthStatus({ type: 'known', health, at: 0 })).toEqual({ tone: 'bad', text: 'Cluster API server: down' });
+  });
+});
+
+describe('countText', () => {
+  const input = { ready: true, known: 1200, matching: 7, filtering: false, current: true };
+
+  it('counts what is known, and says when that may not be all', () => {
+    expect(countText(input)).toBe('1,200 ingresses');
+    expect(countText({ ...input, known: 1 })).toBe('1 ingress');
+    expect(countText({ ...input, current: false })).toBe('1,200 ingresses known');
+    expect(countText({ ...input, filtering: true })).toBe('7 of 1,200 ingresses');
+  });
+
+  it('never counts nothing as none', () => {
+    expect(countText({ ...input, ready: false, known: 0 })).toBe('Number not known');
+    expect(countText({ ...input, known: 0, current: false })).toBe('Number not known');
+    expect(countText({ ...input, known: 0 })).toBe('0 ingresses');
+  });
+
+  it('uses the singular for one only', () => {
+    expect([0, 1, 2].map((count) => plural(count, 'host'))).toEqual(['0 hosts', '1 host', '2 hosts']);
+  });
+});

@@ -1,0 +1,94 @@
+import { vi } from 'vitest';
+
+const encoder = new TextEncoder();
+
+/** One answered request for the stream: the test is the server. */
+export class FakeStream {
+  readonly headers: Headers;
+  readonly signal: AbortSignal | null;
+  #controller: ReadableStreamDefaultController<Uint8Array> | null = null;
+  readonly #settle: { resolve: (response: Response) => void; reject: (error: unknown) => void };
+
+  constructor(init: RequestInit, settle: { resolve: (response: Response) => void; reject: (error: unknown) => void }) {
+    this.headers = new Headers(init.headers);
+    this.signal = init.signal ?? null;
+    this.#settle = settle;
+    this.signal?.addEventListener('abort', () => {
+      settle.reject(new DOMException('aborted', 'AbortError'));
+    });
+  }
+
+  async open(): Promise<void> {
+    const body = new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        this.#controller = controller;
+      },
+    });
+    this.#settle.resolve(new Response(body, { headers: { 'content-type': 'text/event-stream' } }));
+    await turn();
+  }
+
+  async answer(response: Response): Promise<void> {
+    this.#settle.resolve(response);
+    await turn();
+  }
+
+  async fail(): Promise<void> {
+    this.#settle.reject(new TypeError('Failed to fetch'));
+    await turn();
+  }
+
+  async send(text: string): Promise<void> {
+    this.#controller?.enqueue(encoder.encode(text));
+    await turn();
+  }
+
+  async event(name: string, data: unknown, id?: string): Promise<void> {
+    await this.send(`event: ${name}\n${id === undefined ? '' : `id: ${id}\n`}data: ${JSON.stringify(data)}\n\n`);
+  }
+
+  async close(): Promise<void> {
+    this.#controller?.close();
+    await turn();
+  }
+
+  async break(): Promise<void> {
+    this.#controller?.error(new TypeError('network error'));
+    await turn();
+  }
+}
+
+/** A `fetch` whose requests for the stream wait for the test; other requests are answered from `answers`, by path. */
+export class FakeServer {
+  readonly streams: FakeStream[] = [];
+  readonly fetch: typeof fetch;
+
+  constructor(answers: Record<string, () => Response> = {}) {
+    this.fetch = (input, init = {}) => {
+      const path = new URL(input instanceof Request ? input.url : input).pathname;
+      const answer = answers[path];
+      if (answer !== undefined) {
+        return Promise.resolve(answer());
+      }
+      return new Promise((resolve, reject) => {
+        this.streams.push(new FakeStream(init, { resolve, reject }));
+      });
+    };
+  }
+
+  /** The latest request for the stream. */
+  get stream(): FakeStream {
+    const last = this.streams.at(-1);
+    if (last === undefined) {
+      throw new Error('nobody has asked for the stream');
+    }
+    return last;
+  }
+}
+
+/** Lets promises and the stream's machinery run, whether or not timers are faked. */
+async function turn(): Promise<void> {
+  for (let i = 0; i < 20; i += 1) {
+    await (vi.isFakeTimers() ? vi.advanceTimersByTimeAsync(0) : new Promise((done) => setTimeout(done, 0)));
+  }
+}
