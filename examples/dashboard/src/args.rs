@@ -1,0 +1,191 @@
+//! The command line. Each flag is also an environment variable.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::builder::BoolishValueParser;
+use clap::{Parser, ValueEnum};
+use ingress_core::source::demo::Fault;
+use ingress_core::{LaneScope, Namespace};
+
+/// A live view of a Kubernetes cluster's ingresses, in the browser.
+///
+/// Reads the cluster that --kubeconfig, $KUBECONFIG, the pod's service account, ~/.kube/config, RKE2's or kubeadm's
+/// kubeconfig names, whichever is there first; without any of them, a simulated cluster. It never writes.
+#[derive(Debug, Parser)]
+#[command(version, args_override_self = true, after_help = AFTER_HELP)]
+pub(crate) struct Args {
+    /// Where to listen. Nobody has to authenticate: think twice before it is more than this computer.
+    #[arg(long, env = "DASHBOARD_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: SocketAddr,
+
+    /// Read this kubeconfig and look nowhere else.
+    #[arg(long, env = "DASHBOARD_KUBECONFIG", value_name = "FILE", conflicts_with = "demo")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+
+    /// Use this context of the kubeconfig instead of its current one.
+    #[arg(long, env = "DASHBOARD_CONTEXT", value_name = "NAME", conflicts_with = "demo")]
+    pub(crate) context: Option<String>,
+
+    /// Watch these namespaces only, each by itself; all of them unless given.
+    #[arg(
+        long,
+        env = "DASHBOARD_NAMESPACES",
+        value_name = "NAME",
+        value_delimiter = ',',
+        value_parser = namespace
+    )]
+    pub(crate) namespaces: Vec<Namespace>,
+
+    /// Show a simulated cluster of about N ingresses; 500 unless given.
+    #[arg(long, env = "DASHBOARD_DEMO", value_name = "N", num_args = 0..=1, default_missing_value = "500")]
+    pub(crate) demo: Option<usize>,
+
+    /// How many changes the simulated cluster makes per second; 2 unless given.
+    #[arg(
+        long,
+        env = "DASHBOARD_DEMO_CHANGES_PER_SECOND",
+        value_name = "R",
+        requires = "demo",
+        allow_negative_numbers = true
+    )]
+    pub(crate) demo_changes_per_second: Option<f64>,
+
+    /// Which simulated cluster: the same number gives the same one; 1 unless given.
+    #[arg(long, env = "DASHBOARD_DEMO_SEED", value_name = "NUMBER", requires = "demo")]
+    pub(crate) demo_seed: Option<u64>,
+
+    /// Break the simulated cluster, or one namespace of it; may be given several times. KIND is outage, stall,
+    /// unauthorized, forbidden, server-error or throttled.
+    #[arg(
+        long,
+        env = "DASHBOARD_DEMO_FAULT",
+        value_name = "KIND[:NAMESPACE]",
+        value_delimiter = ',',
+        requires = "demo"
+    )]
+    pub(crate) demo_fault: Vec<RaisedFault>,
+
+    /// How log lines look on standard error; text on a terminal and JSON otherwise, unless given.
+    #[arg(long, env = "DASHBOARD_LOG_FORMAT", value_name = "FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
+
+    /// Open the page in the browser.
+    #[arg(long, env = "DASHBOARD_OPEN", value_parser = BoolishValueParser::new())]
+    pub(crate) open: bool,
+
+    /// How long to wait before asking again for a namespace that the cluster refuses, such as 500ms, 2s or 5m; 2 s at
+    /// first and ever longer, up to 5 minutes, unless given.
+    #[arg(long, env = "DASHBOARD_DENIED_RETRY", value_name = "DURATION", value_parser = duration)]
+    pub(crate) denied_retry: Option<Duration>,
+}
+
+const AFTER_HELP: &str = "\
+RUST_LOG chooses what is logged, such as RUST_LOG=debug.
+
+Exit codes: 0 after SIGTERM or SIGINT, 1 when something fails, 2 for a bad flag or configuration, 3 when the address is
+in use.";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// A fault and what it strikes.
+#[derive(Debug, Clone)]
+pub(crate) struct RaisedFault {
+    pub(crate) fault: Fault,
+    pub(crate) scope: LaneScope,
+}
+
+impl FromStr for RaisedFault {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (kind, scope) = match text.split_once(':') {
+            Some((kind, name)) => (kind, LaneScope::Namespace(namespace(name)?)),
+            None => (text, LaneScope::Cluster),
+        };
+        Ok(Self { fault: kind.parse().map_err(|error| format!("{error}"))?, scope })
+    }
+}
+
+fn namespace(name: &str) -> Result<Namespace, String> {
+    Namespace::new(name).map_err(|error| error.to_string())
+}
+
+/// A number and `ms`, `s`, `m` or `h`; between 100 ms, below which it would be an attack, and a day.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let number: u32 = number.parse().map_err(|_| "expected a number and a unit, such as 500ms, 2s or 5m")?;
+    let unit = match unit {
+        "ms" => Duration::from_millis(1),
+        "s" => Duration::from_secs(1),
+        "m" => Duration::from_secs(60),
+        "h" => Duration::from_secs(3600),
+        _ => return Err("the unit must be ms, s, m or h".to_owned()),
+    };
+    let bounds = Duration::from_millis(100)..=Duration::from_secs(24 * 3600);
+    unit.checked_mul(number)
+        .filter(|duration| bounds.contains(duration))
+        .ok_or_else(|| "must be 100ms to 24h".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    fn parse(arguments: &[&str]) -> Result<Args, String> {
+        Args::try_parse_from(std::iter::once(&"dashboard").chain(arguments))
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn demo_takes_a_number_or_none() {
+        assert_eq!(parse(&[]).unwrap().demo, None);
+        assert_eq!(parse(&["--demo"]).unwrap().demo, Some(500));
+        assert_eq!(parse(&["--demo", "--open"]).unwrap().demo, Some(500));
+        assert_eq!(parse(&["--demo", "40"]).unwrap().demo, Some(40));
+        assert!(parse(&["--demo", "--kubeconfig", "x"]).unwrap_err().contains("cannot be used with"));
+        assert!(parse(&["--demo-seed", "4"]).unwrap_err().contains("--demo"));
+    }
+
+    #[test]
+    fn a_flag_given_again_replaces_the_one_before() {
+        let args = parse(&["--listen", "127.0.0.1:1", "--listen", "[::1]:2"]).unwrap();
+        assert_eq!(args.listen.to_string(), "[::1]:2");
+        let args = parse(&["--demo", "--demo-fault", "outage:shop", "--demo-fault", "stall"]).unwrap();
+        assert_eq!(args.demo_fault.last().unwrap().scope, LaneScope::Cluster);
+        assert_eq!(args.demo_fault.len(), 2, "but faults add up");
+    }
+
+    #[test]
+    fn durations_have_units_and_bounds() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("2s"), Ok(Duration::from_secs(2)));
+        assert_eq!(duration("5m"), Ok(Duration::from_secs(300)));
+        for bad in ["", "5", "s", "-1s", "1.5s", "1ms", "25h", "99999999999s", "1d"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_and_faults_are_checked() {
+        assert_eq!(parse(&["--namespaces", "a,b"]).unwrap().namespaces.len(), 2);
+        assert!(parse(&["--namespaces", "A"]).unwrap_err().contains("RFC 1123"));
+        assert!(parse(&["--demo", "--demo-fault", "flood"]).unwrap_err().contains("outage, stall"));
+        assert!(parse(&["--demo", "--demo-fault", "stall:A"]).unwrap_err().contains("RFC 1123"));
+    }
+}

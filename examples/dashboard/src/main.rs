@@ -1,0 +1,97 @@
+//! A live view of a Kubernetes cluster's ingresses, or of a simulated cluster, in the browser.
+//!
+//! All of it is in `ingress-core` (the engine) and `ingress-http` (the router); what is here makes a program of them: a
+//! command line, logs, exit codes, signals.
+
+mod args;
+mod cluster;
+mod failure;
+mod lanes;
+mod logging;
+mod serve;
+mod stop;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Parser as _;
+use ingress_core::resilience::backoff::{BackoffPolicy, Jitter};
+use ingress_core::{Hub, HubBuilder, Namespace, Scope};
+use tokio::task::JoinSet;
+
+use args::Args;
+use failure::Failure;
+use stop::StopSignals;
+
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // Help and version are "errors" too, and go to standard output. A closed pipe is nobody's business.
+            drop(error.print());
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    match start(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            drop(writeln!(std::io::stderr(), "dashboard: {failure}"));
+            failure.code()
+        }
+    }
+}
+
+fn start(args: &Args) -> Result<(), Failure> {
+    logging::start(args.log_format).map_err(Failure::configuration)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start")?;
+    let result = runtime.block_on(run(args));
+    // What clients left hanging is not waited for.
+    runtime.shutdown_background();
+    result
+}
+
+async fn run(args: &Args) -> Result<(), Failure> {
+    let mut signals = StopSignals::new().context("cannot listen for signals")?;
+    let source = cluster::find(args).await?;
+    let listener = serve::bind(args.listen).await?;
+    let hub = hub(args, Hub::builder(source))?.start();
+    let mut reporters = JoinSet::new();
+    reporters.spawn(lanes::report(hub.ingresses().clone()));
+    reporters.spawn(lanes::report(hub.namespaces().clone()));
+    announce(args, listener.local_addr().context("cannot listen")?);
+    serve::until_stopped(listener, hub, &mut signals).await?;
+    Ok(())
+}
+
+fn hub(args: &Args, builder: HubBuilder) -> Result<HubBuilder, Failure> {
+    let names = args.namespaces.iter().map(Namespace::as_str);
+    let mut builder = builder.scope(Scope::namespaces(names).map_err(Failure::configuration)?);
+    if let Some(wait) = args.denied_retry {
+        builder = builder.denied_backoff(steady(wait).map_err(Failure::configuration)?);
+    }
+    Ok(builder)
+}
+
+/// Always the same wait, give or take: lanes that were refused together shall not ask together for ever.
+fn steady(wait: Duration) -> Result<BackoffPolicy, impl std::fmt::Display> {
+    BackoffPolicy::new(wait, 1.0, wait, Jitter::Equal)
+}
+
+fn announce(args: &Args, address: std::net::SocketAddr) {
+    if !address.ip().is_loopback() {
+        tracing::warn!(
+            %address,
+            "ANYONE WHO REACHES THIS ADDRESS SEES EVERY INGRESS: nobody has to authenticate. Put an authenticating proxy in \
+             front, or listen on 127.0.0.1"
+        );
+    }
+    let url = serve::url(address);
+    tracing::info!(url, "serving; open it in a browser");
+    if args.open
+        && let Err(error) = open::that_detached(&url)
+    {
+        tracing::warn!(%error, url, "cannot start a browser; open the page yourself");
+    }
+}
