@@ -395,7 +395,7 @@ fn key(operand: u8) -> ObjectKey {
 fn lane(operand: u8) -> LaneId {
     let pick = usize::from(operand);
     let scope = NAMESPACES[pick / 2 % 3].map_or(LaneScope::Cluster, |name| LaneScope::Namespace(named(name)));
-    LaneId::new(cluster(CLUSTERS[pick % 2]), &NamespaceRecord::RESOURCE, scope)
+    LaneId::new(cluster(CLUSTERS[pick % 2]), &NamespaceRecord::resource(), scope)
 }
 
 fn object(key: &ObjectKey, revision: u8) -> NamespaceRecord {

@@ -7,6 +7,8 @@
 //!
 //! A new kind is one file in `kind/` and one line here.
 
+use std::borrow::Cow;
+
 use serde::Deserializer;
 
 use crate::wire::proto::InvalidProtobuf;
@@ -22,17 +24,17 @@ pub(crate) use meta::{Object, Text};
 pub use namespace::NamespaceRecord;
 
 /// Where a kind lives in the Kubernetes API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Resource {
     /// The API group; empty for the core group.
-    pub group: &'static str,
+    pub group: Cow<'static, str>,
     /// The API version, such as `v1`.
-    pub version: &'static str,
+    pub version: Cow<'static, str>,
     /// The kind, such as `Ingress`.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// The resource's name in URLs, such as `ingresses`.
-    pub plural: &'static str,
+    pub plural: Cow<'static, str>,
     /// Whether objects of this kind live in namespaces.
     pub namespaced: bool,
 }
@@ -46,7 +48,7 @@ impl Resource {
         kind: &'static str,
         plural: &'static str,
     ) -> Self {
-        Self { group, version, kind, plural, namespaced: true }
+        Self::of(group, version, kind, plural, true)
     }
 
     /// Describes a cluster-scoped kind.
@@ -57,7 +59,23 @@ impl Resource {
         kind: &'static str,
         plural: &'static str,
     ) -> Self {
-        Self { group, version, kind, plural, namespaced: false }
+        Self::of(group, version, kind, plural, false)
+    }
+
+    const fn of(
+        group: &'static str,
+        version: &'static str,
+        kind: &'static str,
+        plural: &'static str,
+        namespaced: bool,
+    ) -> Self {
+        Self {
+            group: Cow::Borrowed(group),
+            version: Cow::Borrowed(version),
+            kind: Cow::Borrowed(kind),
+            plural: Cow::Borrowed(plural),
+            namespaced,
+        }
     }
 
     /// The URL path of the collection, in one namespace or over all of them.
@@ -73,7 +91,7 @@ impl Resource {
             path.push_str(namespace);
         }
         path.push('/');
-        path.push_str(self.plural);
+        path.push_str(&self.plural);
         path
     }
 }
@@ -83,7 +101,7 @@ impl Resource {
 /// Two records are equal when everything kept is equal; a relist emits nothing for equal records.
 pub trait Kind: Clone + PartialEq + std::fmt::Debug + Send + Sync + Sized + 'static {
     /// Where the kind lives in the API.
-    const RESOURCE: Resource;
+    fn resource() -> Resource;
 
     /// Decodes one object from its JSON, borrowing from the input and keeping only the record.
     ///

@@ -1,5 +1,6 @@
 //! What a lane says of itself, always: its state, its age, its failures.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -16,7 +17,7 @@ pub struct LaneId {
     /// The cluster.
     pub cluster: ClusterId,
     /// The kind's plural, as in URLs.
-    pub plural: &'static str,
+    pub plural: Cow<'static, str>,
     /// The whole cluster, or one namespace.
     pub scope: LaneScope,
 }
@@ -25,7 +26,7 @@ impl LaneId {
     /// The lane of a kind over a scope.
     #[must_use]
     pub fn new(cluster: ClusterId, resource: &Resource, scope: LaneScope) -> Self {
-        Self { cluster, plural: resource.plural, scope }
+        Self { cluster, plural: resource.plural.clone(), scope }
     }
 }
 
@@ -83,7 +84,7 @@ pub struct LaneStatus {
     /// Which lane.
     pub id: LaneId,
     /// The kind it feeds.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// What it is doing.
     pub state: LaneState,
     /// When it began to.
@@ -122,10 +123,10 @@ impl Gauges {
 impl LaneStatus {
     /// A lane that has just begun.
     #[must_use]
-    pub fn new(id: LaneId, kind: &'static str) -> Self {
+    pub fn new(id: LaneId, kind: impl Into<Cow<'static, str>>) -> Self {
         Self {
             id,
-            kind,
+            kind: kind.into(),
             state: LaneState::Connecting,
             since: wall_now(),
             last_sync: None,

@@ -48,7 +48,7 @@ pub(crate) fn lane(cluster_name: &str, namespace: &str, state: LaneState) -> Lan
         namespace => LaneScope::Namespace(Namespace::new(namespace).unwrap()),
     };
     let mut status =
-        LaneStatus::new(LaneId::new(cluster(cluster_name), &Ingress::RESOURCE, scope), "Ingress");
+        LaneStatus::new(LaneId::new(cluster(cluster_name), &Ingress::resource(), scope), "Ingress");
     status.state = state;
     status.since = "2026-11-21T09:00:00Z".parse().unwrap();
     status

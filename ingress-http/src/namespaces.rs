@@ -122,7 +122,7 @@ impl<'a> View<'a> {
     }
 
     fn cluster_lane(&self, cluster: &ClusterId) -> Option<&'a LaneStatus> {
-        let id = LaneId::new(cluster.clone(), &Ingress::RESOURCE, LaneScope::Cluster);
+        let id = LaneId::new(cluster.clone(), &Ingress::resource(), LaneScope::Cluster);
         self.ingresses.lane(&id).map(Arc::as_ref)
     }
 }
@@ -149,7 +149,7 @@ mod tests {
         for name in ["a", "b"] {
             writer.apply(ObjectKey::new(cluster("prod"), None, name), namespace_record(name));
         }
-        let id = LaneId::new(cluster("prod"), &NamespaceRecord::RESOURCE, LaneScope::Cluster);
+        let id = LaneId::new(cluster("prod"), &NamespaceRecord::resource(), LaneScope::Cluster);
         writer.set_lane(LaneStatus::new(id, "Namespace"));
         writer.publish();
         let (records, ingresses) = (records.snapshot(), ingresses.snapshot());

@@ -211,7 +211,7 @@ impl<'a> Deleted<'a> {
 pub(crate) struct Lane<'a> {
     id: Text<&'a LaneId>,
     cluster: &'a str,
-    kind: &'static str,
+    kind: &'a str,
     namespace: Option<&'a str>,
     state: &'static str,
     since: Text<Timestamp>,
@@ -231,7 +231,7 @@ impl<'a> Lane<'a> {
         Self {
             id: Text(&status.id),
             cluster: status.id.cluster.as_str(),
-            kind: status.kind,
+            kind: &status.kind,
             namespace: status.id.scope.namespace().map(|namespace| namespace.as_str()),
             state: status.state.as_str(),
             since: Text(status.since),

@@ -41,7 +41,8 @@ impl<K: Kind> ResourceSource<K> for FileSource {
         let text = std::fs::read_to_string(&self.0)
             .map_err(|error| SourceError::new(ErrorKind::Unreachable, error.to_string()))?;
         let mut events = Vec::new();
-        for (number, line) in text.lines().enumerate().filter(|(_, line)| line.contains(K::RESOURCE.kind)) {
+        for (number, line) in text.lines().enumerate().filter(|(_, line)| line.contains(&*K::resource().kind))
+        {
             let object = K::decode_json(&mut serde_json::Deserializer::from_str(line))
                 .map_err(|_| SourceError::new(ErrorKind::Malformed, format!("line {}", number + 1)))?;
             events.push(WatchEvent::Listed(object));

@@ -47,6 +47,7 @@ struct News {
 pub(crate) async fn report<K: Kind>(store: Store<K>) {
     let (snapshot, mut deltas) = store.subscribe();
     let mut told: BTreeMap<LaneId, Outcome> = BTreeMap::new();
+    let plural = K::resource().plural;
     let mut fresh: BTreeMap<LaneId, News> = BTreeMap::new();
     for status in snapshot.lanes() {
         note(&mut fresh, status);
@@ -71,7 +72,7 @@ pub(crate) async fn report<K: Kind>(store: Store<K>) {
                 outcome => told.insert(id.clone(), outcome),
             };
         }
-        write(K::RESOURCE.plural, &changed);
+        write(&plural, &changed);
     }
 }
 
@@ -104,7 +105,7 @@ fn note(fresh: &mut BTreeMap<LaneId, News>, status: &LaneStatus) {
     }
 }
 
-fn write(resource: &'static str, changed: &[(LaneId, News)]) {
+fn write(resource: &str, changed: &[(LaneId, News)]) {
     if changed.len() <= FEW {
         for (lane, News { outcome, error }) in changed {
             let error = error.as_deref().unwrap_or_default();

@@ -251,7 +251,9 @@ fn read_tls<'a>(reader: &mut Reader<'a>) -> IngressTls<'a> {
 }
 
 impl Kind for Ingress {
-    const RESOURCE: Resource = Resource::namespaced("networking.k8s.io", "v1", "Ingress", "ingresses");
+    fn resource() -> Resource {
+        Resource::namespaced("networking.k8s.io", "v1", "Ingress", "ingresses")
+    }
 
     fn decode_json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(Self { packed: Object::<Input<'_>>::deserialize(deserializer)?.0.pack() })

@@ -65,7 +65,9 @@ impl NamespaceRecord {
 }
 
 impl Kind for NamespaceRecord {
-    const RESOURCE: Resource = Resource::cluster_scoped("", "v1", "Namespace", "namespaces");
+    fn resource() -> Resource {
+        Resource::cluster_scoped("", "v1", "Namespace", "namespaces")
+    }
 
     fn decode_json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(Object::<Input<'_>>::deserialize(deserializer)?.0.pack())

@@ -95,7 +95,7 @@ impl DemoSource {
     }
 
     async fn watch_kind<K: Simulated>(&self, request: WatchRequest) -> Result<WatchStream<K>, SourceError> {
-        self.simulation.admit(&K::RESOURCE, &request.scope).await?;
+        self.simulation.admit(&K::resource(), &request.scope).await?;
         let watch = Watch::<K>::start(self.simulation.clone(), request).await?;
         let batches = futures::stream::unfold(watch, async |mut watch| Some((watch.next().await?, watch)));
         Ok(batches.boxed())
@@ -106,12 +106,12 @@ impl DemoSource {
             Some(Ok(namespace)) => LaneScope::Namespace(namespace),
             _ => LaneScope::Cluster,
         };
-        self.simulation.admit(&K::RESOURCE, &scope).await?;
+        self.simulation.admit(&K::resource(), &scope).await?;
         tokio::time::sleep(LATENCY).await;
         let known = key.cluster() == &self.simulation.cluster;
         let find = |world: &World| K::find(world, key.namespace(), key.name()).filter(|_| known);
         let Some(seedling) = self.simulation.look(find).await else {
-            let message = format!("{} \"{}\" not found", K::RESOURCE.plural, key.name());
+            let message = format!("{} \"{}\" not found", K::resource().plural, key.name());
             return Err(SourceError::from_status(404, message, None));
         };
         let unwritable =
@@ -149,7 +149,7 @@ impl Cluster for DemoSource {
     }
 
     async fn probe(&self) -> Result<(), SourceError> {
-        self.simulation.admit(&NamespaceRecord::RESOURCE, &LaneScope::Cluster).await?;
+        self.simulation.admit(&NamespaceRecord::resource(), &LaneScope::Cluster).await?;
         tokio::time::sleep(LATENCY).await;
         Ok(())
     }

@@ -448,7 +448,7 @@ impl<K: Kind> ResourceSource<K> for KubeSource {
             LaneScope::Namespace(namespace) => Some(namespace.as_str()),
             LaneScope::Cluster => None,
         };
-        let path = K::RESOURCE.path(namespace);
+        let path = K::resource().path(namespace);
         let shared = self.shared.clone();
         if let Some(revision) = request.resume {
             return shared.watch_from(&path, &revision).await;
@@ -493,7 +493,7 @@ impl<K: Kind> ResourceSource<K> for KubeSource {
                 format!("{key} can't be the name of an object"),
             ));
         }
-        let path = format!("{}/{}", K::RESOURCE.path(key.namespace()), key.name());
+        let path = format!("{}/{}", K::resource().path(key.namespace()), key.name());
         read(self.shared.send(&path, "", Wanted::Json).await?.chunks, MAX_BODY).await
     }
 }

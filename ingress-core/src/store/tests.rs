@@ -205,7 +205,7 @@ fn nothing_is_visible_before_it_is_published_and_then_all_at_once() {
     let (mut writer, store) = Store::new(1, 100);
     writer.apply(key("a"), object("a", 1));
     writer.set_lane(LaneStatus::new(
-        LaneId::new(cluster(), &NamespaceRecord::RESOURCE, LaneScope::Cluster),
+        LaneId::new(cluster(), &NamespaceRecord::resource(), LaneScope::Cluster),
         "Namespace",
     ));
     assert!(store.snapshot().is_empty());

@@ -132,12 +132,12 @@ impl<K: Kind> Aggregator<K> {
 
     fn start_lane(&mut self, cluster: &ClusterId, scope: LaneScope) {
         let Some(feed) = self.feeds.get(cluster) else { return };
-        let id = LaneId::new(cluster.clone(), &K::RESOURCE, scope);
+        let id = LaneId::new(cluster.clone(), &K::resource(), scope);
         if self.lanes.contains_key(&id) {
             return;
         }
         self.runs += 1;
-        let status = LaneStatus::new(id.clone(), K::RESOURCE.kind);
+        let status = LaneStatus::new(id.clone(), K::resource().kind);
         let gauges = status.gauges.clone();
         self.writer.set_lane(status.clone());
         let lane = Lane {
@@ -289,7 +289,7 @@ impl<K: Kind> Aggregator<K> {
         };
         if complete {
             // Every namespace has a lane that speaks for it; the refused one has nothing to add.
-            self.writer.remove_lane(&LaneId::new(cluster.clone(), &K::RESOURCE, LaneScope::Cluster));
+            self.writer.remove_lane(&LaneId::new(cluster.clone(), &K::resource(), LaneScope::Cluster));
         } else if let Some(status) = self.fallen_back.get(cluster) {
             self.writer.set_lane(status.clone());
         }
@@ -311,7 +311,7 @@ fn listed_namespaces(
     snapshot: &Snapshot<NamespaceRecord>,
     cluster: &ClusterId,
 ) -> Option<BTreeSet<Namespace>> {
-    let lane = LaneId::new(cluster.clone(), &NamespaceRecord::RESOURCE, LaneScope::Cluster);
+    let lane = LaneId::new(cluster.clone(), &NamespaceRecord::resource(), LaneScope::Cluster);
     snapshot.lane(&lane)?.last_sync?;
     Some(snapshot.range(cluster, None).filter_map(|(key, _)| Namespace::new(key.name()).ok()).collect())
 }

@@ -213,7 +213,7 @@ fn decode_parts<K: Kind>(verb: &[u8], object: &[u8]) -> Result<WatchEvent<K>, So
             let verb: String = String::from_utf8_lossy(other).chars().take(40).collect();
             Err(SourceError::new(
                 ErrorKind::Malformed,
-                format!("{}: unknown watch event {verb:?}", K::RESOURCE.kind),
+                format!("{}: unknown watch event {verb:?}", K::resource().kind),
             ))
         }
     }
@@ -230,7 +230,7 @@ fn decode_record<K: Kind>(object: &[u8]) -> Result<K, SourceError> {
 /// An object of a watch has a name and a revision; one without can't be placed or resumed from.
 pub(crate) fn check_record<K: Kind>(record: K) -> Result<K, SourceError> {
     if record.name().is_empty() || record.resource_version().is_empty() {
-        let message = format!("{}: object without metadata.name or resourceVersion", K::RESOURCE.kind);
+        let message = format!("{}: object without metadata.name or resourceVersion", K::resource().kind);
         return Err(SourceError::new(ErrorKind::Malformed, message));
     }
     Ok(record)
@@ -241,7 +241,7 @@ fn decode_reference<'a, K: Kind>(what: &str, object: &'a [u8]) -> Result<Referen
         serde_json::from_slice(object).map_err(|error| malformed::<K>(what, &error))?;
     let metadata = reference.metadata.0;
     if metadata.resource_version.as_str().is_empty() {
-        let message = format!("{}: {what} without metadata.resourceVersion", K::RESOURCE.kind);
+        let message = format!("{}: {what} without metadata.resourceVersion", K::resource().kind);
         return Err(SourceError::new(ErrorKind::Malformed, message));
     }
     Ok(metadata)
@@ -249,7 +249,7 @@ fn decode_reference<'a, K: Kind>(what: &str, object: &'a [u8]) -> Result<Referen
 
 /// A deletion that does not say of what: applied, it would only move the resume point past the real one.
 pub(crate) fn nameless<K: Kind>() -> SourceError {
-    let message = format!("{}: deleted object without metadata.name", K::RESOURCE.kind);
+    let message = format!("{}: deleted object without metadata.name", K::resource().kind);
     SourceError::new(ErrorKind::Malformed, message)
 }
 
@@ -262,7 +262,7 @@ fn malformed<K: Kind>(what: &str, error: &serde_json::Error) -> SourceError {
         serde_json::error::Category::Io => "could not be read",
     };
     let (line, column) = (error.line(), error.column());
-    let kind = K::RESOURCE.kind;
+    let kind = K::resource().kind;
     SourceError::new(
         ErrorKind::Malformed,
         format!("{kind}: {what} {problem} at line {line}, column {column}"),
@@ -301,7 +301,7 @@ impl<K: Kind> Page<K> {
         revision: &str,
         continue_token: Option<String>,
     ) -> Result<Self, SourceError> {
-        let kind = K::RESOURCE.kind;
+        let kind = K::resource().kind;
         if revision.is_empty() {
             let message = format!("{kind}: list without metadata.resourceVersion");
             return Err(SourceError::new(ErrorKind::Malformed, message));

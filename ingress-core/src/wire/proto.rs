@@ -182,7 +182,7 @@ fn open_chunk(whole: Chunk<'_>) -> Result<Chunk<'_>, InvalidProtobuf> {
 }
 
 fn malformed<K: Kind>(what: &str, error: InvalidProtobuf) -> SourceError {
-    let kind = K::RESOURCE.kind;
+    let kind = K::resource().kind;
     SourceError::new(ErrorKind::Malformed, format!("{kind}: {what}: {error}")).with_cause(error)
 }
 
@@ -272,7 +272,7 @@ fn decode_parts<K: Kind>(verb: &str, object: Chunk<'_>) -> Result<WatchEvent<K>,
         }
         other => {
             let verb: String = other.chars().take(40).collect();
-            let kind = K::RESOURCE.kind;
+            let kind = K::resource().kind;
             Err(SourceError::new(ErrorKind::Malformed, format!("{kind}: unknown watch event {verb:?}")))
         }
     }
@@ -290,7 +290,7 @@ struct Reference<'a> {
 impl Reference<'_> {
     fn revision<K: Kind>(&self, what: &str) -> Result<Revision, SourceError> {
         if self.resource_version.is_empty() {
-            let message = format!("{}: {what} without metadata.resourceVersion", K::RESOURCE.kind);
+            let message = format!("{}: {what} without metadata.resourceVersion", K::resource().kind);
             return Err(SourceError::new(ErrorKind::Malformed, message));
         }
         Ok(Revision::new(self.resource_version))

@@ -153,7 +153,7 @@ impl<K: Simulated> Watch<K> {
     /// The next batch; `None` after an error.
     pub(super) async fn next(&mut self) -> Option<Result<Vec<WatchEvent<K>>, SourceError>> {
         loop {
-            let effect = self.faults.borrow_and_update().effect(true, &K::RESOURCE, &self.scope);
+            let effect = self.faults.borrow_and_update().effect(true, &K::resource(), &self.scope);
             let step = match (effect, &mut self.phase) {
                 (_, Phase::Ended) => return None,
                 (Some(Effect::Waits), _) => {

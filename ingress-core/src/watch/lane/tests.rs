@@ -35,7 +35,10 @@ fn bench() -> Bench {
         LanePolicy { backoff: exact(1, 2.0, 8), denied: exact(100, 1.0, 100), ..LanePolicy::default() };
     let (out, told) = mpsc::channel(64);
     let lane = Lane {
-        status: LaneStatus::new(LaneId::new(id, &NamespaceRecord::RESOURCE, LaneScope::Cluster), "Namespace"),
+        status: LaneStatus::new(
+            LaneId::new(id, &NamespaceRecord::resource(), LaneScope::Cluster),
+            "Namespace",
+        ),
         run: 1,
         source: Arc::new(source),
         endpoint: endpoint.clone(),
