@@ -212,7 +212,7 @@ impl Shared {
         query.push_str("&resourceVersion=");
         encode_query(revision.as_str(), &mut query);
         let answer = self.send(path, &query, Wanted::Watch { protobuf: K::PROTOBUF }).await?;
-        Ok(events(answer))
+        Ok(only_news(events(answer), revision))
     }
 
     /// A streaming list; `None` when the server is known not to have it.
@@ -377,6 +377,37 @@ impl Reading {
 fn events<K: Kind>(answer: Answer) -> WatchStream<K> {
     let reading = Reading { chunks: answer.chunks, cutter: Cutter::new(answer.form), end: None };
     stream::unfold(reading, async |mut reading| reading.next().await.map(|batch| (batch, reading))).boxed()
+}
+
+/// Leaves out of a resumed watch what is not newer than its resume point: a cache on the way that goes back in time must not
+/// make readers go back, too. Kubernetes' revisions are decimal numbers that grow with every event of a watch (KEP-5504); of
+/// an API whose are not, everything is passed on.
+fn only_news<K: Kind>(watch: WatchStream<K>, resume: &Revision) -> WatchStream<K> {
+    let Ok(mut last) = resume.as_str().parse::<u64>() else { return watch };
+    let mut told = false;
+    let news = watch.map(move |batch| {
+        let mut batch = batch?;
+        let before = batch.len();
+        batch.retain(|event| {
+            let revision = match event {
+                WatchEvent::Applied(object) => object.resource_version(),
+                WatchEvent::Deleted(gone) => gone.revision.as_str(),
+                WatchEvent::Bookmark(revision) => revision.as_str(),
+                WatchEvent::Listed(_) | WatchEvent::Synced(_) => return true,
+            };
+            let Ok(revision) = revision.parse::<u64>() else { return true };
+            // A bookmark may repeat the resume point; nothing else may.
+            let news = revision > last || (revision == last && matches!(event, WatchEvent::Bookmark(_)));
+            last = last.max(revision);
+            news
+        });
+        let old = before - batch.len();
+        if old > 0 && !std::mem::replace(&mut told, true) {
+            tracing::warn!(kind = %K::resource().kind, old, "a watch began before its resume point; what is old is left out");
+        }
+        Ok(batch)
+    });
+    news.boxed()
 }
 
 /// Makes a streaming list of a watch's events: what is added before the state is complete, is listed.

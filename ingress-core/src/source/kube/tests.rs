@@ -134,6 +134,53 @@ async fn a_namespace_and_a_resume_point_go_into_the_request() {
 }
 
 #[tokio::test]
+async fn a_watch_that_begins_before_its_resume_point_does_not_go_back_in_time() {
+    let event = |verb: &str, name: &str, revision: &str| {
+        format!(
+            "{{\"type\":\"{verb}\",\"object\":{{\"metadata\":{{\"name\":\"{name}\",\"resourceVersion\":\"{revision}\"}}}}}}\n"
+        )
+    };
+    let told = [
+        event("MODIFIED", "old", "70"),
+        event("DELETED", "old", "77"),
+        event("BOOKMARK", "", "76"),
+        event("BOOKMARK", "", "77"),
+        event("ADDED", "new", "78"),
+        event("MODIFIED", "old", "78"),
+        event("MODIFIED", "odd", "not-a-number"),
+        event("DELETED", "new", "9999"),
+    ];
+    let chunks: Vec<&str> = told.iter().map(String::as_str).collect();
+    let watch = async |resume: &str| {
+        let (source, _) = source(vec![ok(&chunks)]);
+        let request = WatchRequest::resuming(LaneScope::Cluster, Revision::new(resume));
+        collect(ResourceSource::<Ingress>::watch(&source, request).await.unwrap()).await.0
+    };
+    assert_eq!(watch("77").await, ["bookmark 77", "applied new", "applied odd", "deleted new"]);
+    assert_eq!(watch("opaque").await.len(), 8, "nothing is known of another order");
+}
+
+#[tokio::test]
+async fn who_asked_too_much_is_logged_with_the_flow_schema_that_says_so() {
+    let flow = |id: &str| vec![("x-kubernetes-pf-flowschema-uid", id.to_owned())];
+    let answers = vec![
+        Answer { headers: flow("schema-1"), ..answer(429, &["slow down"]) },
+        Answer { headers: flow("schema-2"), ..answer(500, &["not its doing"]) },
+    ];
+    let (source, _) = source(answers);
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let writer = Mutex::new(log.reopen().unwrap());
+    let subscriber = tracing_subscriber::fmt().with_writer(writer).with_ansi(false).finish();
+    let logging = tracing::subscriber::set_default(subscriber);
+    assert_eq!(refusal(&source).await.kind(), ErrorKind::TooManyRequests);
+    assert_eq!(refusal(&source).await.kind(), ErrorKind::ServerError);
+    drop(logging);
+    let log = std::fs::read_to_string(log.path()).unwrap();
+    assert!(log.contains("WARN") && log.contains("flow_schema=\"schema-1\""), "{log}");
+    assert!(!log.contains("schema-2"), "{log}");
+}
+
+#[tokio::test]
 async fn a_continue_token_that_expired_makes_the_next_list_one_piece() {
     let page = r#"{"metadata":{"resourceVersion":"9","continue":"t"},"items":[]}"#;
     let whole = r#"{"metadata":{"resourceVersion":"10"},"items":[]}"#;
