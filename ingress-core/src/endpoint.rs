@@ -71,6 +71,7 @@ pub(crate) struct Endpoint {
     outlook: watch::Sender<Outlook>,
     suspicion: Notify,
     syncs: Arc<Semaphore>,
+    doubts: Arc<Semaphore>,
     retry: RetryPolicy,
 }
 
@@ -112,6 +113,7 @@ impl Endpoint {
             outlook: watch::Sender::default(),
             suspicion: Notify::new(),
             syncs: Arc::new(Semaphore::new(CONCURRENT_SYNCS)),
+            doubts: Arc::new(Semaphore::new(1)),
             retry,
         })
     }
@@ -130,6 +132,11 @@ impl Endpoint {
 
     pub(crate) fn syncs(&self) -> Arc<Semaphore> {
         self.syncs.clone()
+    }
+
+    /// Turns to ask whether a quiet watch missed something.
+    pub(crate) fn doubts(&self) -> Arc<Semaphore> {
+        self.doubts.clone()
     }
 
     /// Fires whenever an outage begins or ends.

@@ -139,7 +139,8 @@ impl HubBuilder {
         self
     }
 
-    /// Sets how long a lane must be live before its failures are forgotten; 30 s unless told otherwise.
+    /// Sets how long a lane must be live before all its failures are forgotten; 30 s unless told otherwise. Before that they
+    /// are forgotten in proportion: see [`BackoffPolicy::remembered`].
     #[must_use]
     pub fn stable_after(mut self, period: Duration) -> Self {
         self.lane.stable_after = period;
@@ -157,6 +158,22 @@ impl HubBuilder {
             return Err(InvalidPolicy { field: "silence", problem: "must be at least 1 s" });
         }
         self.lane.silence = silence;
+        Ok(self)
+    }
+
+    /// Sets how long a watch may be silent before its lane asks, over another connection, whether it missed something; 20 s
+    /// unless told otherwise. That finds the connection that died alone and without a word, which a load balancer's or a
+    /// firewall's lost state leaves behind, and costs a quiet cluster one short watch per lane and period, never more than
+    /// one a second. A period beyond [`silence`](Self::silence) turns it off.
+    ///
+    /// # Errors
+    ///
+    /// When it is shorter than a second.
+    pub fn doubt(mut self, period: Duration) -> Result<Self, InvalidPolicy> {
+        if period < Duration::from_secs(1) {
+            return Err(InvalidPolicy { field: "doubt", problem: "must be at least 1 s" });
+        }
+        self.lane.doubt = period;
         Ok(self)
     }
 

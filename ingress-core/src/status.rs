@@ -99,6 +99,8 @@ pub struct LaneStatus {
     pub retry_at: Option<Timestamp>,
     /// How often it read the whole state again after the first time.
     pub relists: u64,
+    /// How often an answer made no sense: undecodable, above a bound, or against the source's contract.
+    pub malformed: u64,
     /// The error that ended the last attempt; `None` while live.
     pub error: Option<SourceError>,
     pub(crate) gauges: Arc<Gauges>,
@@ -134,6 +136,7 @@ impl LaneStatus {
             failures: 0,
             retry_at: None,
             relists: 0,
+            malformed: 0,
             error: None,
             gauges: Arc::default(),
         }

@@ -222,6 +222,7 @@ pub(crate) struct Lane<'a> {
     retry_at: Option<Text<Timestamp>>,
     objects: u64,
     relists: u64,
+    malformed: u64,
     breaker: &'static str,
     error: Option<LaneError<'a>>,
 }
@@ -242,6 +243,7 @@ impl<'a> Lane<'a> {
             retry_at: status.retry_at.map(Text),
             objects: status.objects(),
             relists: status.relists,
+            malformed: status.malformed,
             breaker: breaker.as_str(),
             error: status.error.as_ref().map(LaneError::new),
         }
@@ -339,12 +341,13 @@ mod tests {
         status.retry_at = Some("2026-11-21T09:00:04Z".parse().unwrap());
         status.failures = 3;
         status.relists = 1;
+        status.malformed = 2;
         status.error = Some(SourceError::new(ErrorKind::Unreachable, "connection refused"));
         let expected = json!({
             "id": "prod/ingresses/shop", "cluster": "prod", "kind": "Ingress", "namespace": "shop",
             "state": "reconnecting", "since": "2026-11-21T09:00:00Z", "lastSync": "2026-11-21T08:00:00Z",
             "lastContact": null, "staleSince": "2026-11-21T08:59:58Z", "failures": 3,
-            "retryAt": "2026-11-21T09:00:04Z", "objects": 0, "relists": 1, "breaker": "half-open",
+            "retryAt": "2026-11-21T09:00:04Z", "objects": 0, "relists": 1, "malformed": 2, "breaker": "half-open",
             "error": {"class": "transient", "reason": "Unreachable", "message": "connection refused"}
         });
         assert_eq!(json_of(&Lane::new(&status, BreakerState::HalfOpen)), expected);

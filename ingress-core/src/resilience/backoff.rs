@@ -76,13 +76,14 @@ impl BackoffPolicy {
         }
     }
 
-    /// For lanes that were refused: 2 s, ×4, at most 5 min, equal jitter. An API server that has just started refuses for
-    /// a moment what it will allow; a refusal that lasts is asked about four times in the first minute, then rarely.
+    /// For lanes that were refused: 2 s, ×2, at most 5 min, equal jitter. An API server that has just started refuses for
+    /// a moment what it will allow; a refusal that lasts is asked about some six times in the first minute, then rarely. No
+    /// wait is longer than all that came before it, so whoever grants what was refused waits no longer than it lasted.
     #[must_use]
     pub const fn denied() -> Self {
         Self {
             initial: Duration::from_secs(2),
-            factor: 4.0,
+            factor: 2.0,
             cap: Duration::from_secs(300),
             jitter: Jitter::Equal,
         }
@@ -91,15 +92,31 @@ impl BackoffPolicy {
     /// The wait before the try after `failures` failures in a row (1 for the first).
     #[must_use]
     pub fn wait(&self, failures: u32, rng: &mut impl Rng) -> Duration {
-        let exponent = i32::try_from(failures.saturating_sub(1)).unwrap_or(i32::MAX);
-        let grown = self.initial.as_secs_f64() * self.factor.powi(exponent);
-        // Past the cap, or past what an f64 holds, the comparison is false and the cap stands.
-        let wait = if grown < self.cap.as_secs_f64() { Duration::from_secs_f64(grown) } else { self.cap };
+        let wait = self.longest(failures);
         match self.jitter {
             Jitter::None => wait,
             Jitter::Equal => wait.mul_f64(0.5 + rng.random::<f64>() / 2.0),
             Jitter::Full => wait.mul_f64(rng.random::<f64>()),
         }
+    }
+
+    /// The same before chance shortens it.
+    fn longest(&self, failures: u32) -> Duration {
+        let exponent = i32::try_from(failures.saturating_sub(1)).unwrap_or(i32::MAX);
+        let grown = self.initial.as_secs_f64() * self.factor.powi(exponent);
+        // Past the cap, or past what an f64 holds, the comparison is false and the cap stands.
+        if grown < self.cap.as_secs_f64() { Duration::from_secs_f64(grown) } else { self.cap }
+    }
+
+    /// How many of so many failures in a row still count after things went well for a while: so many that the next wait
+    /// is no longer than that while. What went well for less than the first wait forgives nothing, so that a mere connect
+    /// does not reset anything.
+    #[must_use]
+    pub fn remembered(&self, failures: u32, well: Duration) -> u32 {
+        if well < self.initial {
+            return failures;
+        }
+        (0..=failures).rev().find(|count| self.longest(count.saturating_add(1)) <= well).unwrap_or(0)
     }
 }
 
@@ -117,6 +134,17 @@ mod tests {
         let mut rng = SmallRng::seed_from_u64(1);
         let waits: Vec<u64> = (1..=7).map(|failures| policy.wait(failures, &mut rng).as_secs()).collect();
         assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30]);
+    }
+
+    #[test]
+    fn what_went_well_is_forgiven_in_proportion() {
+        let policy =
+            BackoffPolicy::new(Duration::from_secs(1), 2.0, Duration::from_secs(30), Jitter::None).unwrap();
+        let remembered = |failures, seconds| policy.remembered(failures, Duration::from_secs_f64(seconds));
+        assert_eq!(remembered(5, 0.9), 5, "a mere connect");
+        // Waits are 1, 2, 4, 8, 16 s: after 5 s of good, the next may be 4 s.
+        assert_eq!([remembered(9, 1.0), remembered(9, 5.0), remembered(9, 29.0)], [0, 2, 4]);
+        assert_eq!(remembered(1, 29.0), 1, "its wait is short anyway");
     }
 
     #[test]
@@ -141,6 +169,9 @@ mod tests {
             prop_assert!(full <= cap);
             let equal = BackoffPolicy::new(initial, factor, cap, Jitter::Equal).unwrap().wait(failures, &mut rng);
             prop_assert!(equal <= cap && equal >= initial.mul_f64(0.499));
+            let failures = failures % 1000;
+            let left = BackoffPolicy::new(initial, factor, cap, Jitter::None).unwrap().remembered(failures, cap);
+            prop_assert!(left == failures, "after the longest wait's time nothing is too long");
         }
     }
 }

@@ -12,15 +12,18 @@
 //! What was read of the current state is handed over in one piece when it is complete, and the aggregator makes only the
 //! real differences visible; so a relist never flickers, and one that breaks half way leaves nothing behind. A lane that
 //! lost its watch resumes from the last revision it saw, deletions included; only when that has expired does it list
-//! again. Backoff is forgotten only after the lane was live for [`LanePolicy::stable_after`], never on a mere connect.
-//! Every wait has a deadline: a peer that goes silent is noticed by [`LanePolicy::silence`], and sooner when the endpoint's
-//! prober finds nobody there: the lane then stops calling itself live, and resumes its watch once the outage is over.
+//! again. Backoff is forgotten in proportion to how long the lane was live, never on a mere connect: it waits no longer than
+//! things went well before. Every wait has a deadline: a peer that goes silent is noticed by [`LanePolicy::silence`], and
+//! sooner when the endpoint's prober finds nobody there: the lane then stops calling itself live, and resumes its watch once
+//! the outage is over. A connection that died alone, without a word, looks like a watch that has nothing to say: so a lane
+//! that hears nothing for [`LanePolicy::doubt`] asks over another one whether there was something to hear.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
+use futures::future::BoxFuture;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
@@ -47,7 +50,9 @@ pub(crate) struct LanePolicy {
     pub(crate) answer_within: Duration,
     /// How long a watch may say nothing before it counts as dead. The API server sends a bookmark about once a minute.
     pub(crate) silence: Duration,
-    /// How long a lane must be live before its failures are forgotten.
+    /// How long a watch may say nothing before its lane asks elsewhere whether there was something to say.
+    pub(crate) doubt: Duration,
+    /// How long a lane must be live before its failures are forgotten whatever their number.
     pub(crate) stable_after: Duration,
     /// How long a watch that ended in order may take to be resumed before the lane stops calling itself live.
     pub(crate) grace: Duration,
@@ -62,10 +67,18 @@ impl Default for LanePolicy {
             denied: BackoffPolicy::denied(),
             answer_within: Duration::from_secs(15),
             silence: Duration::from_secs(90),
+            doubt: Duration::from_secs(20),
             stable_after: Duration::from_secs(30),
             grace: Duration::from_secs(1),
             max_objects: 500_000,
         }
+    }
+}
+
+impl LanePolicy {
+    /// How long a watch may say nothing before something is done about it.
+    fn patience(&self) -> Duration {
+        self.doubt.min(self.silence)
     }
 }
 
@@ -148,6 +161,7 @@ impl<K: Kind> Lane<K> {
             resume: None,
             live_since: None,
             refusals: 0,
+            silences: 0,
             expired: false,
             outlook,
             recoveries: 0,
@@ -175,6 +189,8 @@ struct Runner<K> {
     live_since: Option<Instant>,
     /// Refusals in a row.
     refusals: u32,
+    /// Watches in a row that said nothing for as long as they may.
+    silences: u32,
     /// Whether the last failure was an expired revision.
     expired: bool,
     outlook: watch::Receiver<Outlook>,
@@ -276,13 +292,43 @@ impl<K: Kind> Runner<K> {
     async fn live(&mut self, mut stream: WatchStream<K>) -> Step<State<K>> {
         let begun = Instant::now();
         let mut heard = false;
-        let mut deadline = begun + self.lane.policy.silence;
+        let mut last_heard = begun;
+        let mut quiet = std::pin::pin!(sleep_until(begun + self.lane.policy.patience()));
+        let mut doubt: Option<BoxFuture<'static, bool>> = None;
         // The API server accepts every resume point, and says in the stream that one has expired. So a lane that was lost
         // believes in its watch when an event comes, or nothing against it for a moment.
         let mut settled = (!self.lane.status.is_live()).then(|| begun + SETTLING);
         loop {
             let next = tokio::select! {
-                next = next(&mut stream, deadline, &self.lane) => next,
+                next = stream.next() => next,
+                () = &mut quiet => {
+                    let (now, policy) = (Instant::now(), &self.lane.policy);
+                    let silent = now - last_heard;
+                    if silent >= policy.silence {
+                        // An API server whose history was set back accepts a resume point that is yet to come, and says
+                        // nothing until then. So the second silent watch in a row is the last one from there.
+                        self.silences = if heard { 1 } else { self.silences.saturating_add(1) };
+                        if self.silences > 1 {
+                            self.resume = None;
+                        }
+                        return self.fail(silence(policy)).await;
+                    }
+                    if silent >= policy.doubt && doubt.is_none() && self.lane.status.is_live() {
+                        doubt = self.doubt();
+                    }
+                    // One timer that is set anew when it fires costs a busy watch nothing.
+                    let again = if silent < policy.doubt { last_heard } else { now } + policy.patience();
+                    quiet.as_mut().reset(again.min(last_heard + policy.silence));
+                    continue;
+                }
+                missed = wait_for(&mut doubt) => {
+                    doubt = None;
+                    if missed {
+                        let message = "the watch said nothing of what happened: its connection is dead";
+                        return self.fail(SourceError::new(ErrorKind::Disconnected, message)).await;
+                    }
+                    continue;
+                }
                 () = sleep_until(settled.unwrap_or(begun)), if settled.is_some() => {
                     settled = None;
                     self.become_live();
@@ -300,9 +346,11 @@ impl<K: Kind> Runner<K> {
                 },
             };
             match next {
-                Ok(Some(mut batch)) => {
+                Some(Ok(mut batch)) => {
                     heard = true;
-                    deadline = Instant::now() + self.lane.policy.silence;
+                    last_heard = Instant::now();
+                    doubt = None;
+                    self.lane.status.gauges.contact();
                     let back = !self.lane.status.is_live();
                     if back {
                         settled = None;
@@ -317,14 +365,22 @@ impl<K: Kind> Runner<K> {
                     }
                 }
                 // The API server ends every watch after a while; one that ends at once, again and again, is in trouble.
-                Ok(None) if heard || begun.elapsed() > self.lane.policy.grace => return Ok(State::Connect),
-                Ok(None) => {
+                None if heard || begun.elapsed() > self.lane.policy.grace => return Ok(State::Connect),
+                None => {
                     let message = "the watch ended as soon as it had begun";
                     return self.fail(SourceError::new(ErrorKind::Disconnected, message)).await;
                 }
-                Err(error) => return self.fail(error).await,
+                Some(Err(error)) => return self.fail(error).await,
             }
         }
+    }
+
+    /// Asks, over another connection, whether there is something that the watch did not say.
+    fn doubt(&self) -> Option<BoxFuture<'static, bool>> {
+        let request = WatchRequest::resuming(self.lane.status.id.scope.clone(), self.resume.clone()?);
+        let (source, endpoint) = (self.lane.source.clone(), self.lane.endpoint.clone());
+        let within = self.lane.policy.answer_within;
+        Some(Box::pin(async move { missed(&*source, &endpoint, request, within).await.is_some() }))
     }
 
     /// Keeps the resume point: the revision of the last event.
@@ -343,11 +399,16 @@ impl<K: Kind> Runner<K> {
 
     async fn fail(&mut self, error: SourceError) -> Step<State<K>> {
         self.lane.endpoint.observe(Err(&error));
-        let stable = self.lane.policy.stable_after;
-        if self.live_since.take().is_some_and(|since| since.elapsed() >= stable) {
-            self.lane.status.failures = 0;
+        if let Some(since) = self.live_since.take() {
+            let (policy, well) = (&self.lane.policy, since.elapsed());
+            let failures = self.lane.status.failures;
+            self.lane.status.failures =
+                if well >= policy.stable_after { 0 } else { policy.backoff.remembered(failures, well) };
         }
         self.lane.status.failures = self.lane.status.failures.saturating_add(1);
+        if error.kind() == ErrorKind::Malformed {
+            self.lane.status.malformed += 1;
+        }
         let failures = self.lane.status.failures;
         let backoff = self.lane.policy.backoff.wait(failures, &mut self.rng);
         // An API server that is starting refuses, until it has read who may do what, much that it will allow; and it is not
@@ -368,7 +429,7 @@ impl<K: Kind> Runner<K> {
             Class::Expired | Class::Malformed => Pause::Until(backoff),
             Class::Transient { retry_after, .. } => match (retry_after, error.kind()) {
                 (Some(asked), _) => Pause::Until(asked.min(LONGEST_RETRY_AFTER).max(backoff)),
-                (None, ErrorKind::ServerError | ErrorKind::TooManyRequests) => Pause::Until(backoff),
+                (None, ErrorKind::TooManyRequests) => Pause::Until(backoff),
                 (None, _) => Pause::UntilOrRecovery(backoff),
             },
         };
@@ -474,10 +535,46 @@ async fn next<K: Kind>(
         }
         Ok(Some(Err(error))) => Err(error),
         Ok(None) => Ok(None),
-        Err(_) => {
-            let message = format!("the watch was silent for {} s", lane.policy.silence.as_secs());
-            Err(SourceError::new(ErrorKind::Timeout, message))
+        Err(_) => Err(silence(&lane.policy)),
+    }
+}
+
+fn silence(policy: &LanePolicy) -> SourceError {
+    let message = format!("the watch was silent for {} s", policy.silence.as_secs());
+    SourceError::new(ErrorKind::Timeout, message)
+}
+
+/// How long a second watch is listened to: the API server tells at once what happened after a resume point.
+const LISTEN: Duration = Duration::from_secs(1);
+
+/// `Some` when a second watch tells of a change. The first one, if it lives, tells of it within a moment, and whoever waits
+/// for this hears that first.
+async fn missed<K: Kind>(
+    source: &dyn ResourceSource<K>,
+    endpoint: &Endpoint,
+    request: WatchRequest,
+    within: Duration,
+) -> Option<()> {
+    // One at a time for a whole cluster, so that many quiet lanes cost it a request a second and no more.
+    let _turn = endpoint.doubts().acquire_owned().await.ok()?;
+    let mut stream = timeout(within, source.watch(request)).await.ok()?.ok()?;
+    let told = async {
+        while let Some(Ok(batch)) = stream.next().await {
+            if batch.iter().any(|event| matches!(event, WatchEvent::Applied(_) | WatchEvent::Deleted(_))) {
+                return Some(());
+            }
         }
+        None
+    };
+    timeout(LISTEN, told).await.ok()??;
+    sleep(LISTEN).await;
+    Some(())
+}
+
+async fn wait_for(doubt: &mut Option<BoxFuture<'static, bool>>) -> bool {
+    match doubt {
+        Some(doubt) => doubt.await,
+        None => std::future::pending().await,
     }
 }
 

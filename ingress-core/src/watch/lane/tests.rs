@@ -25,14 +25,23 @@ struct Bench {
     _tasks: JoinSet<()>,
 }
 
-/// A lane over a script, with waits that can be told apart: 1, 2, 4, 8 s after failures, 100 s after refusals.
+/// A lane over a script, with waits that can be told apart: 1, 2, 4, 8 s after failures, 100 s after refusals; it never
+/// doubts what it hears.
 fn bench() -> Bench {
+    bench_that_doubts_after(1000)
+}
+
+fn bench_that_doubts_after(seconds: u64) -> Bench {
     let (source, script): (ScriptedSource<NamespaceRecord>, _) = pair();
     let id = ClusterId::new("c").unwrap();
     let (scripted, _handle) = cluster(ClusterInfo::new(id.clone(), Origin::Custom));
     let endpoint = Endpoint::new(Arc::new(scripted), BreakerPolicy::default(), RetryPolicy::default());
-    let policy =
-        LanePolicy { backoff: exact(1, 2.0, 8), denied: exact(100, 1.0, 100), ..LanePolicy::default() };
+    let policy = LanePolicy {
+        backoff: exact(1, 2.0, 8),
+        denied: exact(100, 1.0, 100),
+        doubt: Duration::from_secs(seconds),
+        ..LanePolicy::default()
+    };
     let (out, told) = mpsc::channel(64);
     let lane = Lane {
         status: LaneStatus::new(
@@ -238,6 +247,22 @@ async fn backoff_is_reset_only_after_a_stable_period() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_live_for_a_while_waits_no_longer_than_that() {
+    let mut bench = bench();
+    let feed = bench.live("5").await;
+    feed.fail(failure(ErrorKind::Disconnected)).await;
+    for _ in 0..3 {
+        bench.asked().await.refuse(failure(ErrorKind::Unreachable));
+    }
+    // The next wait would be 8 s.
+    let feed = bench.asked().await.accept();
+    bench.hears_state(LaneState::Live).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    feed.fail(failure(ErrorKind::Disconnected)).await;
+    assert_eq!(bench.asks_after().await.0, 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn retry_after_is_waited_for_and_nothing_is_listed_again() {
     let mut bench = bench();
     let feed = bench.live("5").await;
@@ -333,6 +358,97 @@ async fn silence_is_noticed() {
     assert_eq!(status.error.unwrap().kind(), ErrorKind::Timeout);
     let (_, watch) = bench.asks_after().await;
     assert_eq!(resumed(&watch), Some("5"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resume_point_of_which_nothing_is_ever_heard_is_given_up() {
+    let mut bench = bench();
+    let _silent = bench.live("500").await;
+    let (waited, watch) = bench.asks_after().await;
+    assert_eq!((waited, resumed(&watch)), (90 + 1, Some("500")));
+    let _silent = watch.accept();
+    let (waited, watch) = bench.asks_after().await;
+    assert_eq!((waited, resumed(&watch)), (90 + 1, None));
+    let feed = watch.accept();
+    feed.listed([object("a", "3")], "7").await;
+    bench.hears_state(LaneState::Live).await;
+    tokio::time::sleep(Duration::from_secs(80)).await;
+    feed.send(vec![WatchEvent::Bookmark(Revision::new("8"))]).await;
+    let (waited, watch) = bench.asks_after().await;
+    assert_eq!((waited, resumed(&watch)), (90 + 1, Some("8")), "it had spoken");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_died_alone_is_found_by_asking_over_another() {
+    let mut bench = bench_that_doubts_after(20);
+    let dead = bench.live("5").await;
+    let (waited, second) = bench.asks_after().await;
+    assert_eq!((waited, resumed(&second)), (20, Some("5")));
+    let told = second.accept();
+    told.send(vec![WatchEvent::Bookmark(Revision::new("6"))]).await;
+    told.applied(object("b", "7")).await;
+    let status = bench.hears_state(LaneState::Reconnecting).await;
+    assert_eq!(status.error.unwrap().kind(), ErrorKind::Disconnected);
+    assert!(dead.is_closed() && told.is_closed());
+    let (_, watch) = bench.asks_after().await;
+    assert_eq!(resumed(&watch), Some("5"));
+    watch.accept().applied(object("b", "7")).await;
+    assert_eq!(bench.hears_state(LaneState::Live).await.stale_since, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_had_nothing_to_say_is_left_alone() {
+    let mut bench = bench_that_doubts_after(20);
+    let feed = bench.live("5").await;
+    let begun = Instant::now();
+    for expected in [20, 40] {
+        let second = bench.asked().await.accept();
+        assert_eq!(begun.elapsed().as_secs(), expected);
+        second.send(vec![WatchEvent::Bookmark(Revision::new("6"))]).await;
+        tokio::time::sleep(LISTEN * 2).await;
+        assert!(second.is_closed(), "it was listened to for a second");
+    }
+    feed.send(vec![WatchEvent::Bookmark(Revision::new("6"))]).await;
+    // A refusal, an expired revision or no answer says nothing against the watch either.
+    bench.asked().await.refuse(failure(ErrorKind::Expired));
+    let _hanging = bench.asked().await;
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert!(bench.told.try_recv().is_err(), "it was live all along");
+    assert!(!feed.is_closed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_says_it_a_moment_later_is_not_dead() {
+    let mut bench = bench_that_doubts_after(20);
+    let feed = bench.live("5").await;
+    let told = bench.asked().await.accept();
+    told.applied(object("b", "7")).await;
+    tokio::time::sleep(LISTEN / 2).await;
+    feed.applied(object("b", "7")).await;
+    assert_eq!(bench.hear().await.changes.len(), 1);
+    tokio::time::sleep(LISTEN * 4).await;
+    assert!(bench.told.try_recv().is_err(), "it stayed live");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_after_a_server_error_ends_with_the_outage() {
+    let mut bench = bench();
+    for _ in 0..4 {
+        bench.asked().await.refuse(failure(ErrorKind::ServerError));
+    }
+    bench.endpoint.outage_ended();
+    assert_eq!(bench.asks_after().await.0, 0, "instead of 8 s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_that_make_no_sense_are_counted() {
+    let mut bench = bench();
+    bench.asked().await.refuse(failure(ErrorKind::Malformed));
+    let feed = bench.live("5").await;
+    feed.fail(failure(ErrorKind::Malformed)).await;
+    assert_eq!(bench.hears_state(LaneState::Reconnecting).await.malformed, 2);
+    bench.asked().await.refuse(failure(ErrorKind::Unreachable));
+    assert_eq!(bench.hears_state(LaneState::Reconnecting).await.malformed, 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -45,6 +45,7 @@ export function lane(namespace: string | null, change: Partial<Lane> = {}): Lane
     retryAt: null,
     objects: 1,
     relists: 0,
+    malformed: 0,
     breaker: 'closed',
     error: null,
     ...change,

@@ -67,6 +67,7 @@ export interface Lane {
   retryAt: string | null;
   objects: number;
   relists: number;
+  malformed: number;
   breaker: string;
   error: LaneError | null;
 }
