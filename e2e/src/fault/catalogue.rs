@@ -29,22 +29,6 @@ pub fn all() -> Vec<Schedule> {
     [starting(), listing(), watching(), saying(), connecting()].concat()
 }
 
-/// Lies that break the API server's own promises, so that no engine has to see through them. The matrix plays them
-/// all the same.
-#[must_use]
-pub fn beyond() -> Vec<Schedule> {
-    // The first watch is served well and cut; those after it begin too early.
-    let rewound = vec![Step::always(Asks::Watch, Fault::Rewound(Until::Beginning))];
-    let flapping = Opening::Flapping(Duration::from_secs(3));
-    vec![Schedule::new(
-        "watch-rewound",
-        "each watch begins too early and tells old changes again",
-        flapping,
-        8,
-        rewound,
-    )]
-}
-
 /// The first answers are errors.
 fn starting() -> Vec<Schedule> {
     let first = |name, shows, times, fault| {
@@ -188,7 +172,17 @@ fn saying() -> Vec<Schedule> {
 /// Connections themselves are in trouble.
 fn connecting() -> Vec<Schedule> {
     let flapping = Opening::Flapping(Duration::from_millis(700));
+    // The first watch is served well and cut; those after it begin too early.
+    let rewound = vec![Step::always(Asks::Watch, Fault::Rewound(Until::Beginning))];
+    let slowly = Opening::Flapping(Duration::from_secs(3));
     vec![
+        Schedule::new(
+            "watch-rewound",
+            "each watch begins too early and tells old changes again",
+            slowly,
+            8,
+            rewound,
+        ),
         Schedule::new("flapping", "every connection is cut each 0.7 s, for 8 s", flapping, 8, vec![]),
         Schedule::new("refused", "every connection is cut at once, for 8 s", Opening::Refused, 8, vec![])
             .says_within(8),
@@ -196,12 +190,12 @@ fn connecting() -> Vec<Schedule> {
             .says_within(30),
         Schedule::new(
             "stalled-watch",
-            "the watch goes silent, all else is well, for 100 s",
+            "the watch goes silent, all else is well, for 45 s",
             Opening::Cut,
-            100,
+            45,
             vec![Step::new(Asks::Watch, 1, Fault::Stall(6000))],
         )
-        .says_within(100),
+        .says_within(30),
     ]
 }
 
