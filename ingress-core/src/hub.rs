@@ -184,6 +184,21 @@ impl HubBuilder {
         self
     }
 
+    /// Sets how many lanes each kind may have, over all clusters; 2,000 unless told otherwise. There is one lane per cluster,
+    /// or, by name or where the whole cluster may not be watched, one per namespace, each a connection of its own. A namespace
+    /// beyond the bound has a lane that is [`Denied`](crate::LaneState::Denied), visibly, until there is room.
+    ///
+    /// # Errors
+    ///
+    /// When it is zero.
+    pub fn max_lanes_per_kind(mut self, lanes: usize) -> Result<Self, InvalidPolicy> {
+        if lanes == 0 {
+            return Err(InvalidPolicy { field: "max_lanes_per_kind", problem: "must be at least 1" });
+        }
+        self.lane.max_lanes = lanes;
+        Ok(self)
+    }
+
     /// Sets when a cluster's circuit breaker opens.
     #[must_use]
     pub fn breaker(mut self, policy: BreakerPolicy) -> Self {

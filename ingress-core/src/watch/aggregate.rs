@@ -8,6 +8,9 @@
 //! where namespaces can't be listed either, the one that the configuration names as its default. When the cluster-wide lane
 //! is allowed after all, its complete state replaces what the others fed, and they end.
 //!
+//! Each lane is a connection of its own, so there are never more than [`LanePolicy::max_lanes`]; a namespace beyond that has a
+//! lane that does nothing but say so.
+//!
 //! At any time one key is fed by one lane only: a refused lane forgets its resume point and feeds nothing until it hands
 //! over a complete state, and at that moment the lanes that it covers end, with all that they still had on its way.
 
@@ -18,7 +21,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::endpoint::Endpoint;
-use crate::error::ErrorKind;
+use crate::error::{ErrorKind, SourceError};
 use crate::key::{ClusterId, LaneScope, Namespace, ObjectKey, Scope};
 use crate::kind::{Kind, NamespaceRecord};
 use crate::source::{ResourceSource, WatchEvent};
@@ -56,6 +59,8 @@ pub(crate) struct Aggregator<K> {
     plan: Plan,
     policy: Arc<LanePolicy>,
     lanes: HashMap<LaneId, Slot>,
+    /// Lanes for which there was no room.
+    turned_away: BTreeSet<LaneId>,
     /// Clusters whose cluster-wide lane is refused, with its last status.
     fallen_back: HashMap<ClusterId, LaneStatus>,
     runs: u64,
@@ -75,6 +80,7 @@ impl<K: Kind> Aggregator<K> {
             plan,
             policy,
             lanes: HashMap::new(),
+            turned_away: BTreeSet::new(),
             fallen_back: HashMap::new(),
             runs: 0,
             tasks: JoinSet::new(),
@@ -136,8 +142,13 @@ impl<K: Kind> Aggregator<K> {
         if self.lanes.contains_key(&id) {
             return;
         }
-        self.runs += 1;
         let status = LaneStatus::new(id.clone(), K::resource().kind);
+        if self.lanes.len() >= self.policy.max_lanes {
+            self.turn_away(status);
+            return;
+        }
+        self.turned_away.remove(&id);
+        self.runs += 1;
         let gauges = status.gauges.clone();
         self.writer.set_lane(status.clone());
         let lane = Lane {
@@ -154,8 +165,26 @@ impl<K: Kind> Aggregator<K> {
         self.lanes.insert(id, Slot { run: self.runs, task, gauges, objects });
     }
 
+    fn turn_away(&mut self, mut status: LaneStatus) {
+        if !self.turned_away.insert(status.id.clone()) {
+            return;
+        }
+        let bound = self.policy.max_lanes;
+        let message = format!("no lane for this scope: there are {bound} already, the bound of one kind");
+        tracing::warn!(lane = %status.id, bound, "no room for this lane");
+        status.state = LaneState::Denied;
+        status.failures = 1;
+        status.error = Some(SourceError::new(ErrorKind::Configuration, message));
+        // What a cluster-wide lane once fed here is nobody's now.
+        if self.writer.state().range(&status.id.cluster, status.id.scope.namespace()).next().is_some() {
+            status.stale_since = Some(status.since);
+        }
+        self.writer.set_lane(status);
+    }
+
     /// Ends a lane; what it fed stays.
     fn end_lane(&mut self, id: &LaneId) {
+        self.turned_away.remove(id);
         if let Some(slot) = self.lanes.remove(id) {
             slot.task.abort();
         }
@@ -268,7 +297,7 @@ impl<K: Kind> Aggregator<K> {
 
     fn namespace_lanes(&self, cluster: &ClusterId) -> Vec<LaneId> {
         let of = |lane: &&LaneId| lane.cluster == *cluster && lane.scope != LaneScope::Cluster;
-        self.lanes.keys().filter(of).cloned().collect()
+        self.lanes.keys().chain(&self.turned_away).filter(of).cloned().collect()
     }
 
     fn adjust_all(&mut self) {

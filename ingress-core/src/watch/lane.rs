@@ -58,6 +58,8 @@ pub(crate) struct LanePolicy {
     pub(crate) grace: Duration,
     /// How many objects one lane may feed.
     pub(crate) max_objects: usize,
+    /// How many lanes one kind may have.
+    pub(crate) max_lanes: usize,
 }
 
 impl Default for LanePolicy {
@@ -71,6 +73,7 @@ impl Default for LanePolicy {
             stable_after: Duration::from_secs(30),
             grace: Duration::from_secs(1),
             max_objects: 500_000,
+            max_lanes: 2_000,
         }
     }
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::error::SourceError;
-use crate::hub::Hub;
+use crate::hub::{Hub, HubBuilder};
 use crate::kind::Ingress;
 use crate::source::scripted::{ClusterHandle, Feed, Handle, Watch, cluster};
 use crate::source::{ClusterInfo, Origin};
@@ -22,10 +22,15 @@ fn namespace(name: &str) -> NamespaceRecord {
 }
 
 fn hub(scope: Scope) -> (Hub, ClusterHandle) {
+    let (hub, handle) = builder();
+    (hub.scope(scope).start(), handle)
+}
+
+fn builder() -> (HubBuilder, ClusterHandle) {
     let mut info = ClusterInfo::new(ClusterId::new("c").unwrap(), Origin::Custom);
     info.default_namespace = Namespace::new("home").ok();
     let (source, handle) = cluster(info);
-    (Hub::builder(source).scope(scope).start(), handle)
+    (Hub::builder(source), handle)
 }
 
 fn forbidden() -> SourceError {
@@ -92,6 +97,35 @@ async fn one_lane_for_each_namespace_and_one_in_trouble_disturbs_no_other() {
     feed.applied(ingress("a", "y", "12")).await;
     hub.ingresses().wait_for(|snapshot| snapshot.len() == 2).await;
     assert_eq!(names(&hub), ["a/x", "a/y"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_namespace_beyond_the_bound_of_lanes_says_so_until_there_is_room() {
+    let (builder, mut handle) = builder();
+    let hub = builder.max_lanes_per_kind(3).unwrap().start();
+    asked(&mut handle.ingresses, 1).await.remove("").unwrap().refuse(forbidden());
+    let listed = handle.namespaces.next_watch().await.unwrap().accept();
+    listed.listed(["a", "b", "c"].map(namespace), "10").await;
+    let mut watches = asked(&mut handle.ingresses, 2).await;
+    let _a = accept(&mut watches, "a", &[ingress("a", "x", "1")]).await;
+    let _b = accept(&mut watches, "b", &[]).await;
+    lanes(&hub, &[("a", LaneState::Live), ("b", LaneState::Live), ("c", LaneState::Denied)]).await;
+    hub.synced().await;
+    let snapshot = hub.ingresses().snapshot();
+    let error = snapshot.lanes().last().unwrap().error.clone().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    assert!(error.message().contains("there are 3 already"), "{error}");
+    listed.deleted(None, "a", "11").await;
+    let _c = loop {
+        // The refused cluster-wide lane asks now and then, too.
+        let mut watches = asked(&mut handle.ingresses, 1).await;
+        if watches.contains_key("c") {
+            break accept(&mut watches, "c", &[ingress("c", "y", "12")]).await;
+        }
+        watches.remove("").unwrap().refuse(forbidden());
+    };
+    lanes(&hub, &[("b", LaneState::Live), ("c", LaneState::Live)]).await;
+    assert_eq!(names(&hub), ["c/y"]);
 }
 
 #[tokio::test(start_paused = true)]
