@@ -24,9 +24,9 @@ const INGRESSES: usize = 300;
 /// Between two changes.
 const PACE: Duration = Duration::from_millis(100);
 
-/// How long the engine may take to show what is, after everything works again: a connection that went silent
-/// counts as dead after 90 s.
-const SETTLES: Duration = Duration::from_secs(100);
+/// How long the engine may take to show what is, after everything works again: a backoff that has grown takes up to 30 s, a
+/// connection that went silent counts as dead after 20 s and a few.
+const SETTLES: Duration = Duration::from_secs(60);
 
 /// An engine that says for longer than this that it is current, and is not, stalls silently.
 const STALLS: Duration = Duration::from_secs(30);
