@@ -6,6 +6,7 @@ use std::time::Duration;
 use ingress_core::resilience::breaker::BreakerState;
 use ingress_core::source::Origin;
 use ingress_core::{ClusterId, Hub};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::shutdown::Shutdown;
 use crate::wire::BreakerOf;
@@ -16,6 +17,7 @@ pub(crate) struct App {
     hub: Hub,
     options: Options,
     shutdown: Shutdown,
+    streams: Arc<Semaphore>,
 }
 
 /// What can be configured.
@@ -25,11 +27,14 @@ pub(crate) struct Options {
     pub(crate) heartbeat: Duration,
     /// How long a client is told to wait before it reconnects.
     pub(crate) retry: Duration,
+    /// How many streams there may be at a time.
+    pub(crate) max_streams: usize,
 }
 
 impl App {
     pub(crate) fn new(hub: Hub, options: Options, shutdown: Shutdown) -> Self {
-        Self { hub, options, shutdown }
+        let streams = Arc::new(Semaphore::new(options.max_streams));
+        Self { hub, options, shutdown, streams }
     }
 
     pub(crate) fn hub(&self) -> &Hub {
@@ -42,6 +47,11 @@ impl App {
 
     pub(crate) fn shutdown(&self) -> &Shutdown {
         &self.shutdown
+    }
+
+    /// A place for one more stream, given back when it is dropped; `None` when all are taken.
+    pub(crate) fn place(&self) -> Option<OwnedSemaphorePermit> {
+        self.streams.clone().try_acquire_owned().ok()
     }
 
     /// The clusters in view, in the order of their names, which is that of the store's keys.

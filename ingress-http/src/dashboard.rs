@@ -8,6 +8,7 @@ use axum::Router;
 use axum::http::Uri;
 use axum::routing::get;
 use ingress_core::Hub;
+use tokio::sync::Semaphore;
 
 use crate::app::{App, Options};
 use crate::problem::{Problem, ProblemType};
@@ -18,6 +19,8 @@ use crate::{health, info, list, namespaces, object, stream};
 pub const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(15);
 /// How long a client is told to wait before it reconnects, unless configured otherwise.
 pub const DEFAULT_RETRY: Duration = Duration::from_secs(2);
+/// How many streams there may be at a time, unless configured otherwise.
+pub const DEFAULT_MAX_STREAMS: usize = 10_000;
 
 // Proxies cut connections that are silent for a minute, and the page takes 40 s of silence for a dead one.
 const HEARTBEATS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(30);
@@ -81,6 +84,14 @@ impl DashboardBuilder {
         Ok(self)
     }
 
+    /// Sets how many streams there may be at a time, over all clients; [`DEFAULT_MAX_STREAMS`] unless set. One more is answered
+    /// 503, with a `Retry-After`: better than to serve all of them badly. Each costs a socket and some tens of kilobytes.
+    #[must_use]
+    pub fn max_streams(mut self, streams: usize) -> Self {
+        self.options.max_streams = streams.min(Semaphore::MAX_PERMITS);
+        self
+    }
+
     /// The dashboard.
     #[must_use]
     pub fn build(self) -> Dashboard {
@@ -106,7 +117,9 @@ impl Dashboard {
     /// Begins to configure how a hub is served.
     #[must_use]
     pub fn builder(hub: Hub) -> DashboardBuilder {
-        DashboardBuilder { hub, options: Options { heartbeat: DEFAULT_HEARTBEAT, retry: DEFAULT_RETRY } }
+        let options =
+            Options { heartbeat: DEFAULT_HEARTBEAT, retry: DEFAULT_RETRY, max_streams: DEFAULT_MAX_STREAMS };
+        DashboardBuilder { hub, options }
     }
 
     /// The switch that ends all streams, for a graceful shutdown: without it, the server would wait for them for ever.

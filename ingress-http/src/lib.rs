@@ -62,5 +62,7 @@ mod stream;
 mod wire;
 mod yaml;
 
-pub use dashboard::{DEFAULT_HEARTBEAT, DEFAULT_RETRY, Dashboard, DashboardBuilder, InvalidOption};
+pub use dashboard::{
+    DEFAULT_HEARTBEAT, DEFAULT_MAX_STREAMS, DEFAULT_RETRY, Dashboard, DashboardBuilder, InvalidOption,
+};
 pub use shutdown::Shutdown;

@@ -36,6 +36,10 @@
 //! Status 503. The cluster cannot be reached or asks to slow down, or its circuit breaker is open. `Retry-After` tells
 //! when to ask again, where that is known.
 //!
+//! # too-many-streams
+//!
+//! Status 503. As many streams are open as this process serves. `Retry-After` tells when to ask again.
+//!
 //! # cluster-timeout
 //!
 //! Status 504. The cluster did not answer in time.
@@ -71,6 +75,8 @@ pub enum ProblemType {
     ClusterError,
     /// [`cluster-unavailable`](self#cluster-unavailable)
     ClusterUnavailable,
+    /// [`too-many-streams`](self#too-many-streams)
+    TooManyStreams,
     /// [`cluster-timeout`](self#cluster-timeout)
     ClusterTimeout,
 }
@@ -88,6 +94,7 @@ impl ProblemType {
             Self::Internal => "internal",
             Self::ClusterError => "cluster-error",
             Self::ClusterUnavailable => "cluster-unavailable",
+            Self::TooManyStreams => "too-many-streams",
             Self::ClusterTimeout => "cluster-timeout",
         }
     }
@@ -109,7 +116,7 @@ impl ProblemType {
             Self::NotAcceptable => 406,
             Self::Internal => 500,
             Self::ClusterError => 502,
-            Self::ClusterUnavailable => 503,
+            Self::ClusterUnavailable | Self::TooManyStreams => 503,
             Self::ClusterTimeout => 504,
         }
     }
@@ -124,6 +131,7 @@ impl ProblemType {
             Self::Internal => "Internal error",
             Self::ClusterError => "The cluster's answer is unusable",
             Self::ClusterUnavailable => "The cluster is unavailable",
+            Self::TooManyStreams => "Too many streams",
             Self::ClusterTimeout => "The cluster did not answer in time",
         }
     }
@@ -172,6 +180,12 @@ impl Problem {
         // What a stranger typed is shown back, but not at any length.
         let name = name.chars().take(80).collect();
         Self { parameter: Some(name), ..Self::new(ProblemType::BadParameter, detail) }
+    }
+
+    /// The same, with when to ask again.
+    pub(crate) fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
     }
 
     #[cfg(test)]

@@ -6,6 +6,8 @@
 //! holds a place in the store's ring and nothing else; when the ring overtakes it, it is reset. A shared encoding of
 //! changes for many viewers would go between `project` and `viewer` and change neither.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
@@ -13,6 +15,7 @@ use bytes::Bytes;
 use futures::stream;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use ingress_core::Position;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until};
 
 use self::frames::Frames;
@@ -20,7 +23,7 @@ use self::viewer::{Scene, Start, Viewer};
 use crate::app::{App, Options};
 use crate::filter::Filter;
 use crate::params::Params;
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemType};
 use crate::respond;
 use crate::shutdown::Signal;
 
@@ -32,6 +35,9 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// Asks nginx, the proxy in front of many a cluster's tools, not to collect events until its buffer is full.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
+/// When to ask again for a stream while there are too many: streams last for hours, so there is no hurry.
+const FULL_HOUSE: Duration = Duration::from_secs(10);
+
 pub(crate) async fn events(
     State(app): State<App>,
     headers: HeaderMap,
@@ -42,9 +48,14 @@ pub(crate) async fn events(
     let since = params.one("since")?;
     params.finish()?;
     let start = start(&headers, since.as_deref())?;
+    let Some(place) = app.place() else {
+        let detail =
+            format!("{} streams are open, as many as are served at a time", app.options().max_streams);
+        return Err(Problem::new(ProblemType::TooManyStreams, detail).retry_after(FULL_HOUSE));
+    };
     let scene = Scene { filter, clusters: app.clusters(), demo: app.is_demo(), breaker_of: app.breaker_of() };
     let viewer = Viewer::new(app.hub().ingresses(), scene, start);
-    let events = Events::new(viewer, app.options(), app.shutdown().signal());
+    let events = Events::new(viewer, app.options(), app.shutdown().signal(), place);
     let body = Body::from_stream(stream::unfold(events, async |mut events| {
         events.next().await.map(|bytes| (bytes, events))
     }));
@@ -78,13 +89,15 @@ struct Events {
     shutdown: Signal,
     next_beat: Instant,
     over: bool,
+    _place: OwnedSemaphorePermit,
 }
 
 impl Events {
-    fn new(viewer: Viewer, options: Options, shutdown: Signal) -> Self {
+    fn new(viewer: Viewer, options: Options, shutdown: Signal, place: OwnedSemaphorePermit) -> Self {
         let mut frames = Frames::default();
         frames.retry(options.retry);
-        Self { viewer, frames, options, shutdown, next_beat: Instant::now() + options.heartbeat, over: false }
+        let next_beat = Instant::now() + options.heartbeat;
+        Self { viewer, frames, options, shutdown, next_beat, over: false, _place: place }
     }
 
     /// The next piece; `None` after `end`.

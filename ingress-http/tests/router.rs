@@ -544,6 +544,32 @@ async fn a_graceful_shutdown_does_not_wait_for_streams() {
 }
 
 #[tokio::test]
+async fn one_stream_too_many_is_told_to_come_back() {
+    let stage = Stage::set().await;
+    let router = Dashboard::builder(stage.hub.clone()).max_streams(1).build().into_router();
+    let (address, _server) = serve(router.clone()).await;
+    let mut only = Lines::open(address, "/api/ingresses/stream", "").await;
+    while only.event().await.0 != "snapshot" {}
+    let refused = get(&router, "/api/ingresses/stream", &[]).await;
+    assert_eq!((refused.problem().0, refused.problem().1.as_str()), (503, "too-many-streams"));
+    assert_eq!(refused.header("retry-after"), "10");
+    assert_eq!(get(&router, "/api/ingresses", &[]).await.status, 200, "all else is served");
+    drop(only);
+    // The server notices that the client is gone when it has something to say to it.
+    let again = async {
+        for version in 10.. {
+            stage.feed.applied(ingress("shop", "cart", version)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            let request = Request::get("/api/ingresses/stream").body(Body::empty()).unwrap();
+            if router.clone().oneshot(request).await.unwrap().status() == StatusCode::OK {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), again).await.expect("the place was given back");
+}
+
+#[tokio::test]
 async fn a_client_that_does_not_read_holds_nobody_up() {
     let stage = Stage::set().await;
     let (address, _server) = serve(stage.router.clone()).await;

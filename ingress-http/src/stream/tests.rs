@@ -1,9 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::sync::Arc;
 
 use ingress_core::{Ingress, LaneState, Store, Writer};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use super::*;
 use crate::fixture::{closed, cluster, filter, key, lane, simple};
@@ -291,8 +292,10 @@ fn the_resume_point_is_read_from_header_and_parameter() {
 }
 
 fn events(store: &Store<Ingress>, query: &str, shutdown: &Shutdown) -> Events {
-    let options = Options { heartbeat: Duration::from_secs(15), retry: Duration::from_secs(2) };
-    Events::new(viewer(store, query, Start::Fresh), options, shutdown.signal())
+    let options =
+        Options { heartbeat: Duration::from_secs(15), retry: Duration::from_secs(2), max_streams: 1 };
+    let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+    Events::new(viewer(store, query, Start::Fresh), options, shutdown.signal(), place)
 }
 
 async fn next(events: &mut Events) -> Vec<Block> {
