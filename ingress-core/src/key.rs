@@ -3,6 +3,7 @@
 //! Each type is parsed once and can't hold a bad value afterwards, so nothing downstream validates again.
 //! Cloning any of them bumps reference counts and copies no text.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
@@ -25,8 +26,21 @@ impl InvalidName {
 ///
 /// 1 to 253 characters, none of them white space or control characters. It may hold `/` and `:`, as the contexts
 /// that cloud tools write do.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ClusterId(Arc<str>);
+
+// Keys of one cluster share its name, and a lookup compares a dozen of them: the same text need not be read each time.
+impl Ord for ClusterId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        if Arc::ptr_eq(&self.0, &other.0) { Ordering::Equal } else { self.0.cmp(&other.0) }
+    }
+}
+
+impl PartialOrd for ClusterId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl ClusterId {
     /// Parses a cluster's name.
