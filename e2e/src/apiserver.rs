@@ -4,10 +4,12 @@
 //! everything that concerns namespaces, ingresses, authentication and authorisation is as in production.
 
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use http::Request;
 use serde_json::Value;
+use tokio::time::sleep;
 
 use crate::assets::Servers;
 use crate::audit::Audit;
@@ -18,7 +20,7 @@ use crate::process::Process;
 use crate::wait;
 
 /// How long a cold start may take on a busy machine.
-const START: std::time::Duration = std::time::Duration::from_secs(90);
+const START: Duration = Duration::from_secs(90);
 
 /// How an API server is run.
 #[derive(Debug, Clone)]
@@ -155,6 +157,25 @@ impl ApiServer {
             sum += value.parse::<u64>().with_context(|| format!("not a whole number: {line}"))?;
         }
         Ok(sum)
+    }
+
+    /// How many watches of ingresses and namespaces last, those of the API server itself among them: the engine opens
+    /// another one for about a second now and then, to see whether a quiet one missed something.
+    ///
+    /// # Errors
+    ///
+    /// When the metrics cannot be read.
+    pub async fn lasting_watches(&self) -> Result<u64> {
+        let mut fewest = u64::MAX;
+        for _ in 0..10 {
+            let mut open = 0;
+            for resource in ["resource=\"ingresses\"", "resource=\"namespaces\""] {
+                open += self.metric("apiserver_longrunning_requests", &["verb=\"WATCH\"", resource]).await?;
+            }
+            fewest = fewest.min(open);
+            sleep(Duration::from_millis(500)).await;
+        }
+        Ok(fewest)
     }
 
     /// One request as the administrator, answered with JSON.

@@ -116,7 +116,7 @@ async fn measure(lab: &Lab, options: &Options) -> Result<Vec<Row>> {
     report.push(row("rawListMiB", "its size", mebibytes(list_bytes), " MiB"));
 
     // The API server watches some of its own resources.
-    let own = watches(&cluster).await?;
+    let own = cluster.server()?.lasting_watches().await?;
     let file = cluster.kubeconfig("measure", Login::Admin)?;
     let mut starts = Vec::new();
     for _ in 1..STARTS {
@@ -140,11 +140,11 @@ async fn measure(lab: &Lab, options: &Options) -> Result<Vec<Row>> {
 
     let first = drain(&dashboard, JoinSet::new(), 1).await?;
     report.push(row("memoryOneMiB", "resident memory, 1 stream client", resident(&dashboard).await?, " MiB"));
-    let with_one = watches(&cluster).await? - own;
+    let with_one = cluster.server()?.lasting_watches().await? - own;
     let (mut writes, mut one) = changes(&client, &dashboard, options.changes).await?;
 
     let _all = drain(&dashboard, first, CLIENTS).await?;
-    let with_fifty = watches(&cluster).await? - own;
+    let with_fifty = cluster.server()?.lasting_watches().await? - own;
     report.push(row(
         "memoryFiftyMiB",
         "resident memory, 50 stream clients",
@@ -268,16 +268,6 @@ async fn changes(
 /// A value that no run before had, so that every patch is a change.
 fn unique(at: Instant) -> String {
     format!("{at:?}")
-}
-
-/// Watches on the resources that the dashboard reads, those of the API server itself among them.
-async fn watches(cluster: &Cluster<'_>) -> Result<u64> {
-    let mut sum = 0;
-    for resource in ["resource=\"ingresses\"", "resource=\"namespaces\""] {
-        sum +=
-            cluster.server()?.metric("apiserver_longrunning_requests", &["verb=\"WATCH\"", resource]).await?;
-    }
-    Ok(sum)
 }
 
 /// Adds stream clients until there are `total`, and waits until each has its snapshot. They read and forget, so
