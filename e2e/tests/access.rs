@@ -161,7 +161,8 @@ fn named_namespaces_need_no_right_to_list_namespaces() -> Result<()> {
         let lists = audit::count(&entries, |entry| {
             of_ours(entry) && entry.object_ref.namespace == "team-02" && entry.response_status.code == 200
         });
-        ensure!(lists <= 2, "{lists} requests for a namespace that works");
+        // Its list, its watch, and on a slow machine the short watch by which a quiet lane makes sure.
+        ensure!(lists <= 3, "{lists} requests for a namespace that works");
         Ok(())
     })
 }
