@@ -220,9 +220,12 @@ fn a_wrong_token_is_a_clear_state_and_no_storm() -> Result<()> {
         ensure!(error["reason"] == "Unauthorized" && error["class"] == "permanent", "{error}");
         ensure!(!error.to_string().contains("not-a-token"), "the token is told: {error}");
 
-        let health = wait::eventually("the health to turn", PATIENCE, async || {
+        // Before the first probe has an answer, health is down without a reason.
+        let health = wait::eventually("the health to say why", PATIENCE, async || {
             let answer = rest.get("/api/health").await?;
-            Ok(if answer.status == 503 { Some(answer.json()?) } else { None })
+            let health = answer.json()?;
+            let says_why = answer.status == 503 && health["checks"]["kubernetes"]["error"].is_object();
+            Ok(says_why.then_some(health))
         })
         .await?;
         let check = &health["checks"]["kubernetes"];
