@@ -258,9 +258,10 @@ mod tests {
     use super::*;
     use crate::data::Size;
 
-    const ALL: [Engine; 7] = [
+    const ALL: [Engine; 8] = [
         Engine::Ours(Form::Json),
         Engine::Ours(Form::Protobuf),
+        Engine::OursTyped,
         Engine::KubeTyped,
         Engine::KubeTypedStreaming,
         Engine::KubeDynamic,
@@ -279,7 +280,7 @@ mod tests {
     #[test]
     fn every_engine_lists_and_lists_again() {
         let world = Arc::new(World::new(Size::new(1200, 20).altered(4)).unwrap());
-        for engine in &ALL[..5] {
+        for engine in &ALL[..6] {
             run(initial_list(*engine, world.clone())).unwrap();
             run(relist(*engine, world.clone())).unwrap();
         }

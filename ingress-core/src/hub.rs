@@ -1,5 +1,8 @@
 //! The engine, assembled: sources in, stores out.
 
+use std::any::{Any, TypeId};
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,9 +19,12 @@ use crate::resilience::backoff::{BackoffPolicy, InvalidPolicy};
 use crate::resilience::breaker::{BreakerPolicy, BreakerState};
 use crate::resilience::retry::RetryPolicy;
 use crate::source::{Cluster, ClusterInfo, ResourceSource, Source};
-use crate::store::{DEFAULT_HISTORY, Snapshot, Store};
-use crate::watch::aggregate::{Aggregator, Feed, Plan};
+use crate::store::{DEFAULT_HISTORY, Store};
+use crate::watch::aggregate::{Feed, Plan};
 use crate::watch::lane::LanePolicy;
+
+mod watched;
+use watched::{Sources, Stores, Watched};
 
 pub use crate::endpoint::Probe;
 
@@ -53,6 +59,8 @@ struct Inner {
     scope: Scope,
     ingresses: Store<Ingress>,
     namespaces: Store<NamespaceRecord>,
+    /// The stores of the other kinds, each a `Store<K>`, by their kind.
+    others: HashMap<TypeId, Box<dyn Any + Send + Sync>>,
     clusters: Vec<ClusterEntry>,
     ready: AtomicBool,
     tasks: Mutex<JoinSet<()>>,
@@ -87,9 +95,36 @@ pub struct ClusterStatus {
 #[non_exhaustive]
 pub struct DuplicateCluster(ClusterId);
 
+/// A kind that a hub can't watch as it was told to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidWatch {
+    /// The source reads a cluster that the hub does not have.
+    #[error(
+        "cluster {cluster}, of which {kind} is to be watched, is none of the hub's; add it with HubBuilder::and first"
+    )]
+    #[non_exhaustive]
+    UnknownCluster {
+        /// The source's cluster.
+        cluster: ClusterId,
+        /// The kind.
+        kind: Cow<'static, str>,
+    },
+    /// The kind is watched in that cluster already.
+    #[error("{kind} of cluster {cluster} is watched already")]
+    #[non_exhaustive]
+    Duplicate {
+        /// The source's cluster.
+        cluster: ClusterId,
+        /// The kind.
+        kind: Cow<'static, str>,
+    },
+}
+
 /// Assembles a [`Hub`].
 pub struct HubBuilder {
     sources: Vec<Arc<dyn Source>>,
+    others: HashMap<TypeId, Box<dyn Watched>>,
     scope: Scope,
     lane: LanePolicy,
     breaker: BreakerPolicy,
@@ -116,6 +151,61 @@ impl HubBuilder {
         }
         self.sources.push(Arc::new(source));
         Ok(self)
+    }
+
+    /// Has the hub watch one more kind of one of its clusters: a record of your own, or any type of `k8s-openapi` or
+    /// `kube-derive` as [`Typed`](crate::kind::Typed). For more clusters, call it once with the source of each.
+    ///
+    /// The kind gets a store of its own ([`Hub::store`]) and shares what is the cluster's: the prober, the circuit breaker,
+    /// the turns to list. A namespaced kind follows the hub's [`scope`](Self::scope), with the same fallback to a lane for each
+    /// namespace where all of them are refused; a cluster-scoped kind is watched whole, since a scope names namespaces.
+    /// Whoever the source asks as needs the permission to `list` and `watch` the kind; a lane without it is `denied`, and disturbs
+    /// no other.
+    ///
+    #[cfg_attr(feature = "kube", doc = "```")]
+    #[cfg_attr(not(feature = "kube"), doc = "```ignore")]
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use ingress_core::{Hub, Typed};
+    /// use k8s_openapi::api::core::v1::Service;
+    /// # use ingress_core::{ClusterId, ClusterInfo, Origin, source::scripted};
+    ///
+    /// # let info = ClusterInfo::new(ClusterId::new("c")?, Origin::Custom);
+    /// # let (source, _cluster) = scripted::cluster(info.clone());
+    /// # let (services, mut script) = scripted::kind::<Typed<Service>>(info);
+    /// // let source = KubeSource::infer().await?;
+    /// // let services = source.clone(); // it serves every kind
+    /// let hub = Hub::builder(source).watch::<Typed<Service>>(services)?.start();
+    /// # let feed = script.next_watch().await.ok_or("not asked")?.accept();
+    /// # let mut cart = Service::default();
+    /// # cart.metadata.namespace = Some("shop".into());
+    /// # cart.metadata.name = Some("cart".into());
+    /// # feed.listed([Typed::new(cart)], "7").await;
+    ///
+    /// let store = hub.store::<Typed<Service>>().ok_or("it is watched")?;
+    /// let services = store.synced().await.ok_or("the hub ended")?;
+    /// for (key, service) in services.iter() {
+    ///     println!("{key} has {:?}", service.spec.as_ref().and_then(|spec| spec.cluster_ip.as_deref()));
+    /// }
+    /// # assert_eq!(services.len(), 1);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the source's cluster is none of the hub's so far, or the kind is watched there already; every hub watches
+    /// [`Ingress`] and [`NamespaceRecord`].
+    pub fn watch<K: Kind>(mut self, source: impl Cluster + ResourceSource<K>) -> Result<Self, InvalidWatch> {
+        let (cluster, kind) = (source.info().id, K::resource().kind);
+        if self.sources.iter().all(|known| known.info().id != cluster) {
+            return Err(InvalidWatch::UnknownCluster { cluster, kind });
+        }
+        let built_in = [TypeId::of::<Ingress>(), TypeId::of::<NamespaceRecord>()];
+        let of = TypeId::of::<K>();
+        let watched: &mut dyn Any =
+            &mut **self.others.entry(of).or_insert_with(|| Box::new(Sources::<K>::new()));
+        let added = !built_in.contains(&of)
+            && watched.downcast_mut::<Sources<K>>().is_some_and(|sources| sources.add(&cluster, source));
+        if added { Ok(self) } else { Err(InvalidWatch::Duplicate { cluster, kind }) }
     }
 
     /// Sets what of the clusters is watched; all namespaces, unless told otherwise.
@@ -233,19 +323,25 @@ impl HubBuilder {
                 ClusterEntry { endpoint, source }
             })
             .collect();
-        let epoch = rand::random();
-        let policy = Arc::new(self.lane);
-        let (writer, namespaces) = Store::new(epoch, self.history);
+        let mut stores = Stores {
+            clusters: &clusters,
+            scope: &self.scope,
+            epoch: rand::random(),
+            history: self.history,
+            policy: Arc::new(self.lane),
+            tasks: &mut tasks,
+        };
         let feeds = clusters.iter().map(ClusterEntry::feed).collect();
-        let plan = Plan::ClusterWide(self.scope.clone());
-        tasks.spawn(Aggregator::new(writer, feeds, plan, policy.clone()).run());
-        let (writer, ingresses) = Store::new(epoch, self.history);
+        let namespaces = stores.start(feeds, Plan::ClusterWide(self.scope.clone()));
         let feeds = clusters.iter().map(ClusterEntry::feed).collect();
-        let plan = Plan::Namespaced(self.scope.clone(), namespaces.clone());
-        tasks.spawn(Aggregator::new(writer, feeds, plan, policy).run());
+        let ingresses = stores.start(feeds, Plan::Namespaced(self.scope.clone(), namespaces.clone()));
+        let others =
+            self.others.into_iter().map(|(kind, sources)| (kind, sources.start(&mut stores, &namespaces)));
+        let others = others.collect();
         let ready = AtomicBool::new(false);
         let tasks = Mutex::new(tasks);
-        Hub { inner: Arc::new(Inner { scope: self.scope, ingresses, namespaces, clusters, ready, tasks }) }
+        let scope = self.scope;
+        Hub { inner: Arc::new(Inner { scope, ingresses, namespaces, others, clusters, ready, tasks }) }
     }
 }
 
@@ -264,6 +360,7 @@ impl Hub {
     pub fn builder(source: impl Source) -> HubBuilder {
         HubBuilder {
             sources: vec![Arc::new(source)],
+            others: HashMap::new(),
             scope: Scope::All,
             lane: LanePolicy::default(),
             breaker: BreakerPolicy::default(),
@@ -288,6 +385,16 @@ impl Hub {
     #[must_use]
     pub fn namespaces(&self) -> &Store<NamespaceRecord> {
         &self.inner.namespaces
+    }
+
+    /// The store of a kind: one that [`HubBuilder::watch`] named, [`Ingress`] or [`NamespaceRecord`]; `None` for any other.
+    /// [`Store::synced`] waits for its first state.
+    #[must_use]
+    pub fn store<K: Kind>(&self) -> Option<&Store<K>> {
+        let Inner { ingresses, namespaces, others, .. } = &*self.inner;
+        let built_in: [&dyn Any; 2] = [ingresses, namespaces];
+        let other = others.get(&TypeId::of::<K>()).map(|store| &**store as &dyn Any);
+        built_in.into_iter().chain(other).find_map(<dyn Any>::downcast_ref)
     }
 
     /// The clusters, in the order in which their sources were given.
@@ -322,22 +429,23 @@ impl Hub {
     }
 
     /// Whether the first sync is done: every lane of the ingresses had an outcome, and at least one is synced. Once true,
-    /// always true: an outage afterwards is a matter of health, not of readiness.
+    /// always true: an outage afterwards is a matter of health, not of readiness. Other kinds don't count here: ask
+    /// their own store's [`Snapshot::is_synced`](crate::Snapshot::is_synced).
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.inner.ready.load(Ordering::Relaxed) || {
-            let ready = first_sync_done(&self.inner.ingresses.snapshot());
+            let ready = self.inner.ingresses.snapshot().is_synced();
             self.inner.ready.fetch_or(ready, Ordering::Relaxed) || ready
         }
     }
 
-    /// Waits until [`is_ready`](Self::is_ready).
+    /// Waits until [`is_ready`](Self::is_ready). For another kind, wait for its own store's [`Store::synced`].
     ///
     /// # Cancel safety
     ///
     /// Dropping the future changes nothing.
     pub async fn synced(&self) {
-        self.inner.ingresses.wait_for(first_sync_done).await;
+        self.inner.ingresses.synced().await;
     }
 
     /// Ends every task and waits until they have ended; every subscription ends then, too.
@@ -350,13 +458,5 @@ impl Hub {
     }
 }
 
-fn first_sync_done(snapshot: &Snapshot<Ingress>) -> bool {
-    let mut synced = false;
-    for lane in snapshot.lanes() {
-        if lane.last_sync.is_none() && lane.failures == 0 {
-            return false;
-        }
-        synced |= lane.last_sync.is_some();
-    }
-    synced
-}
+#[cfg(test)]
+mod tests;

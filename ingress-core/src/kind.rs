@@ -5,7 +5,7 @@
 //! buffer that came off the socket, skip `managedFields` and the rest unparsed, and pack what remains into one
 //! allocation (the `packed` module says how).
 //!
-//! A new kind is one file in `kind/` and one line here.
+//! A new kind is one file in `kind/` and one line here. A kind that is not worth a file is watched as [`Typed`].
 
 use std::borrow::Cow;
 
@@ -17,11 +17,15 @@ mod ingress;
 mod meta;
 mod namespace;
 mod packed;
+#[cfg(feature = "kube")]
+mod typed;
 
 pub use ingress::{Backend, Ingress, IngressPath, IngressRule, IngressTls, ServicePort};
 pub use meta::{ANNOTATION_BYTES, LAST_APPLIED};
 pub(crate) use meta::{Object, Text};
 pub use namespace::NamespaceRecord;
+#[cfg(feature = "kube")]
+pub use typed::{KnownScope, Typed};
 
 /// Where a kind lives in the Kubernetes API.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -35,8 +35,10 @@ pub mod wire;
 
 pub use classify::Class;
 pub use error::{ErrorKind, SourceError};
-pub use hub::{ClusterStatus, Hub, HubBuilder, Probe};
+pub use hub::{ClusterStatus, Hub, HubBuilder, InvalidWatch, Probe};
 pub use key::{ClusterId, InvalidName, LaneScope, Namespace, ObjectKey, Revision, Scope};
+#[cfg(feature = "kube")]
+pub use kind::Typed;
 pub use kind::{Ingress, Kind, NamespaceRecord, Resource};
 #[cfg(feature = "demo")]
 pub use source::demo::DemoSource;

@@ -183,6 +183,20 @@ impl<K> Snapshot<K> {
     pub fn lane(&self, id: &LaneId) -> Option<&Arc<LaneStatus>> {
         self.lanes.get(id)
     }
+
+    /// Whether the first sync is done: every lane had an outcome, and at least one was synced. It stays so through outages,
+    /// but not when a lane begins: until that had an outcome, its objects are missing.
+    #[must_use]
+    pub fn is_synced(&self) -> bool {
+        let mut synced = false;
+        for lane in self.lanes() {
+            if lane.last_sync.is_none() && lane.failures == 0 {
+                return false;
+            }
+            synced |= lane.last_sync.is_some();
+        }
+        synced
+    }
 }
 
 fn range_of<'a, V>(
@@ -309,6 +323,15 @@ impl<K: Kind> Store<K> {
     /// Notices every publication; carries the number of the last change, `None` once the writer is gone.
     pub(crate) fn watch(&self) -> watch::Receiver<Option<u64>> {
         self.shared.latest.subscribe()
+    }
+
+    /// Waits for the first sync ([`Snapshot::is_synced`]), and returns the state; `None` if the writer ends first.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing.
+    pub async fn synced(&self) -> Option<Snapshot<K>> {
+        self.wait_for(Snapshot::is_synced).await
     }
 
     /// Waits until the state satisfies a condition, and returns that state; `None` if the writer ends first.

@@ -24,9 +24,10 @@ use serde_json::{Map, json};
 #[global_allocator]
 static HEAP: PeakAlloc = PeakAlloc;
 
-const ENGINES: [(&str, Engine); 4] = [
+const ENGINES: [(&str, Engine); 5] = [
     ("ours_json", Engine::Ours(Form::Json)),
     ("ours_protobuf", Engine::Ours(Form::Protobuf)),
+    ("ours_typed", Engine::OursTyped),
     ("kube_typed", Engine::KubeTyped),
     ("kube_dynamic", Engine::KubeDynamic),
 ];

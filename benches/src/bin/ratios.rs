@@ -88,7 +88,7 @@ fn main() -> Result<()> {
     }
     let mut rows = Vec::new();
     watch_rows(&plan, &mut rows)?;
-    rows.push(memory_row(&plan)?);
+    memory_rows(&plan, &mut rows)?;
     rows.push(snapshot_row(&plan)?);
     rows.push(lanes_row(&plan)?);
     relist_rows(&plan, &mut rows)?;
@@ -125,6 +125,7 @@ fn watch_rows(plan: &Plan, rows: &mut Vec<Row>) -> Result<()> {
         OURS_JSON,
         Engine::KubeDynamic,
         OURS_PROTOBUF,
+        Engine::OursTyped,
         Engine::Floor(Form::Json),
         Engine::Floor(Form::Protobuf),
     ];
@@ -170,6 +171,20 @@ fn watch_rows(plan: &Plan, rows: &mut Vec<Row>) -> Result<()> {
         OURS_JSON,
         Engine::KubeDynamic,
     ));
+    rows.push(row(
+        "watch_typed",
+        &format!("changes/s, JSON, ours with `Typed`, {typed}"),
+        Engine::OursTyped,
+        Engine::KubeTyped,
+    ));
+    for (key, record, name) in
+        [("watch_typed_json", OURS_JSON, "JSON"), ("watch_typed_protobuf", OURS_PROTOBUF, "protobuf")]
+    {
+        let what = format!("changes/s, ours with `Typed` on JSON, against our record on {name}");
+        let mut row = row(key, &what, Engine::OursTyped, record);
+        row.shown = format!("1/{:.1}", 1.0 / row.value);
+        rows.push(row);
+    }
     for (key, form, name) in
         [("floor_json", Form::Json, "JSON"), ("floor_protobuf", Form::Protobuf, "protobuf")]
     {
@@ -204,7 +219,7 @@ fn milliseconds(seconds: f64) -> String {
 
 /// Heap is counted by a program of its own, whose allocator counts: here that would slow every engine down, the one that
 /// allocates most the most.
-fn memory_row(plan: &Plan) -> Result<Row> {
+fn memory_rows(plan: &Plan, rows: &mut Vec<Row>) -> Result<()> {
     tell("memory");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
@@ -229,19 +244,22 @@ fn memory_row(plan: &Plan) -> Result<Row> {
             .and_then(Value::as_f64)
             .context("no result of memory")
     };
-    let (ours, peer) = (bytes("ours_protobuf", "synced")?, bytes("kube_typed", "synced")?);
-    let ratio = ours / peer;
-    Ok(Row::new(
-        "heap_per_object",
-        format!("heap kept per ingress when synced, against {PEER} typed"),
-        ratio,
-        format!("1/{:.1}", peer / ours),
-    )
-    .sides(format!("{ours:.0} B"), format!("{peer:.0} B"))
-    .bar(Bar::AtMost(0.125))
-    .details(
-        json!({ "unit": "share of the peer's bytes", "bytes": result, "against": Engine::KubeTyped.name() }),
-    ))
+    let row = |key, what: String, (ours, peer): (f64, f64), against: &str| {
+        let ratio = ours / peer;
+        let shown = if ratio < 0.5 { format!("1/{:.1}", peer / ours) } else { format!("{ratio:.2}") };
+        Row::new(key, what, ratio, shown)
+            .sides(format!("{ours:.0} B"), format!("{peer:.0} B"))
+            .details(json!({ "unit": "share of the other's bytes", "bytes": result, "against": against }))
+    };
+    let (record, peer) = (bytes("ours_protobuf", "synced")?, bytes("kube_typed", "synced")?);
+    let typed = bytes("ours_typed", "synced")?;
+    let what = format!("heap kept per ingress when synced, against {PEER} typed");
+    rows.push(row("heap_per_object", what, (record, peer), Engine::KubeTyped.name()).bar(Bar::AtMost(0.125)));
+    let what = format!("the same, ours with `Typed`, against {PEER} typed");
+    rows.push(row("heap_per_object_typed", what, (typed, peer), Engine::KubeTyped.name()));
+    let what = "the same, ours with `Typed`, against our record".to_owned();
+    rows.push(row("heap_per_object_typed_record", what, (typed, record), OURS_PROTOBUF.name()));
+    Ok(())
 }
 
 fn snapshot_row(plan: &Plan) -> Result<Row> {

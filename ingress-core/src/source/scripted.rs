@@ -287,3 +287,37 @@ impl Cluster for ScriptedCluster {
         self.probe.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
+
+/// One kind of a scripted cluster, for [`HubBuilder::watch`](crate::HubBuilder::watch).
+#[derive(Debug)]
+pub struct ScriptedKind<K> {
+    info: ClusterInfo,
+    source: ScriptedSource<K>,
+}
+
+/// One kind of a cluster, and its handle. Probes are answered with a sign of life.
+#[must_use]
+pub fn kind<K: Kind>(info: ClusterInfo) -> (ScriptedKind<K>, Handle<K>) {
+    let (source, handle) = pair();
+    (ScriptedKind { info, source }, handle)
+}
+
+#[async_trait]
+impl<K: Kind> ResourceSource<K> for ScriptedKind<K> {
+    async fn watch(&self, request: WatchRequest) -> Result<WatchStream<K>, SourceError> {
+        self.source.watch(request).await
+    }
+    async fn get(&self, key: &ObjectKey) -> Result<Bytes, SourceError> {
+        self.source.get(key).await
+    }
+}
+
+#[async_trait]
+impl<K: Kind> Cluster for ScriptedKind<K> {
+    fn info(&self) -> ClusterInfo {
+        self.info.clone()
+    }
+    async fn probe(&self) -> Result<(), SourceError> {
+        Ok(())
+    }
+}
