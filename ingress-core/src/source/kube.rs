@@ -19,8 +19,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::stream::{self, BoxStream};
-use futures::{FutureExt, StreamExt};
+use futures::StreamExt;
+use futures::future::{self, Either};
+use futures::stream::{self, BoxStream, FuturesUnordered};
 use http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
 use kube::client::Body;
@@ -334,15 +335,23 @@ struct Reading {
 impl Reading {
     /// The next batch: all that is there, up to [`MAX_BATCH`] events. The API server sends each event by itself; handing
     /// them on one by one would pay for a wake-up of everything behind it each time.
+    ///
+    /// The connection hands its chunks over one by one, from a task of its own, which has more of them until it has to ask
+    /// the kernel. So a batch is what comes before the runtime asks the kernel next: what `yield_now` waits for. It stands in
+    /// a set of its own because only a set polls it no sooner than it was woken.
     async fn next<K: Kind>(&mut self) -> Option<Result<Vec<WatchEvent<K>>, SourceError>> {
         let mut batch = Vec::new();
+        let mut turn = FuturesUnordered::new();
         while self.end.is_none() && batch.len() < MAX_BATCH {
             let chunk = if batch.is_empty() {
                 self.chunks.next().await
             } else {
-                match self.more().await {
-                    Some(chunk) => chunk,
-                    None => break,
+                if turn.is_empty() {
+                    turn.push(tokio::task::yield_now());
+                }
+                match future::select(self.chunks.next(), turn.next()).await {
+                    Either::Left((chunk, _)) => chunk,
+                    Either::Right(_) => break,
                 }
             };
             self.end = match chunk {
@@ -361,15 +370,6 @@ impl Reading {
             return end.and_then(Result::err).map(Err);
         }
         Some(Ok(batch))
-    }
-
-    /// The next chunk if it is there, or comes when the connection had a turn to bring it.
-    async fn more(&mut self) -> Option<Option<Result<Bytes, SourceError>>> {
-        if let Some(chunk) = self.chunks.next().now_or_never() {
-            return Some(chunk);
-        }
-        tokio::task::yield_now().await;
-        self.chunks.next().now_or_never()
     }
 }
 

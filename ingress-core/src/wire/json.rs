@@ -220,11 +220,17 @@ fn decode_parts<K: Kind>(verb: &[u8], object: &[u8]) -> Result<WatchEvent<K>, So
 }
 
 fn decode_record<K: Kind>(object: &[u8]) -> Result<K, SourceError> {
-    let mut deserializer = serde_json::Deserializer::from_slice(object);
-    let record = K::decode_json(&mut deserializer)
-        .and_then(|record| deserializer.end().map(|()| record))
-        .map_err(|error| malformed::<K>("object", &error))?;
-    check_record(record)
+    fn whole<'de, K: Kind>(
+        mut deserializer: serde_json::Deserializer<impl serde_json::de::Read<'de>>,
+    ) -> serde_json::Result<K> {
+        K::decode_json(&mut deserializer).and_then(|record| deserializer.end().map(|()| record))
+    }
+    // Whether all of it is UTF-8 is found out quicker at once than string by string.
+    let record = match std::str::from_utf8(object) {
+        Ok(text) => whole(serde_json::Deserializer::from_str(text)),
+        Err(_) => whole(serde_json::Deserializer::from_slice(object)),
+    };
+    check_record(record.map_err(|error| malformed::<K>("object", &error))?)
 }
 
 /// An object of a watch has a name and a revision; one without can't be placed or resumed from.
