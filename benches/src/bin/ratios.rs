@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Engines take turns within each round, and the ratio is the median of the rounds' ratios, so that what else the machine does
-//! meets both. Fails when something could not be measured, or when a bar is missed by more than half: a busy machine
+//! meets both. Fails when something could not be measured, or when a bar is missed by a factor of four: a busy machine
 //! is no reason to fail, a mistake is.
 #![expect(clippy::print_stdout, reason = "a program that prints its result")]
 
@@ -99,7 +99,7 @@ fn main() -> Result<()> {
         print!("{}", report.markdown());
     }
     let missed = report.missed_by_far();
-    ensure!(missed.is_empty(), "missed by more than half: {}", missed.join(", "));
+    ensure!(missed.is_empty(), "missed by a factor of four: {}", missed.join(", "));
     Ok(())
 }
 
