@@ -9,6 +9,7 @@ use ingress_core::{ClusterId, Hub};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::shutdown::Shutdown;
+use crate::stream::Feeds;
 use crate::wire::BreakerOf;
 
 /// The router's state; cloned per request.
@@ -18,6 +19,7 @@ pub(crate) struct App {
     options: Options,
     shutdown: Shutdown,
     streams: Arc<Semaphore>,
+    feeds: Arc<Feeds>,
 }
 
 /// What can be configured.
@@ -34,7 +36,7 @@ pub(crate) struct Options {
 impl App {
     pub(crate) fn new(hub: Hub, options: Options, shutdown: Shutdown) -> Self {
         let streams = Arc::new(Semaphore::new(options.max_streams));
-        Self { hub, options, shutdown, streams }
+        Self { hub, options, shutdown, streams, feeds: Arc::default() }
     }
 
     pub(crate) fn hub(&self) -> &Hub {
@@ -47,6 +49,11 @@ impl App {
 
     pub(crate) fn shutdown(&self) -> &Shutdown {
         &self.shutdown
+    }
+
+    /// What streams share.
+    pub(crate) fn feeds(&self) -> &Feeds {
+        &self.feeds
     }
 
     /// A place for one more stream, given back when it is dropped; `None` when all are taken.

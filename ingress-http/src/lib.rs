@@ -34,7 +34,8 @@
 //! # Cost
 //!
 //! A list answers from one snapshot and serialises only the page that was asked for. A stream costs a place in the store's
-//! ring: a client that reads slowly slows nobody, and one that falls behind is told to start anew.
+//! ring: a client that reads slowly slows nobody, and one that falls behind is told to start anew. Filtering and encoding cost
+//! once per distinct filter, not per client.
 
 mod app;
 mod conditional;

@@ -3,8 +3,9 @@
 //! Three steps that know nothing of each other: `project` decides what a change of the store means to one filter,
 //! `frames` writes events as bytes, `viewer` decides what comes next for one client. This file is the transport: it asks
 //! the viewer for the next bytes when, and only when, the connection can take some. A client that reads slowly therefore
-//! holds a place in the store's ring and nothing else; when the ring overtakes it, it is reset. A shared encoding of
-//! changes for many viewers would go between `project` and `viewer` and change neither.
+//! holds a place in the store's ring and nothing else; when the ring overtakes it, it is reset. Between `project` and
+//! `viewer` lies `feed`: what one filter shows is worked out and encoded once for all viewers that share it, snapshots in
+//! `segments` of which only those that changed are encoded again.
 
 use std::time::Duration;
 
@@ -18,8 +19,10 @@ use ingress_core::Position;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until};
 
+use self::feed::Feed;
+pub(crate) use self::feed::Feeds;
 use self::frames::Frames;
-use self::viewer::{Scene, Start, Viewer};
+use self::viewer::{Start, Viewer};
 use crate::app::{App, Options};
 use crate::filter::Filter;
 use crate::params::Params;
@@ -27,8 +30,10 @@ use crate::problem::{Problem, ProblemType};
 use crate::respond;
 use crate::shutdown::Signal;
 
+mod feed;
 mod frames;
 mod project;
+mod segments;
 mod viewer;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -53,8 +58,9 @@ pub(crate) async fn events(
             format!("{} streams are open, as many as are served at a time", app.options().max_streams);
         return Err(Problem::new(ProblemType::TooManyStreams, detail).retry_after(FULL_HOUSE));
     };
-    let scene = Scene { filter, clusters: app.clusters(), demo: app.is_demo(), breaker_of: app.breaker_of() };
-    let viewer = Viewer::new(app.hub().ingresses(), scene, start);
+    let feed =
+        app.feeds().of(filter, |filter| Feed::new(filter, app.clusters(), app.is_demo(), app.breaker_of()));
+    let viewer = Viewer::new(app.hub().ingresses(), feed, start);
     let events = Events::new(viewer, app.options(), app.shutdown().signal(), place);
     let body = Body::from_stream(stream::unfold(events, async |mut events| {
         events.next().await.map(|bytes| (bytes, events))

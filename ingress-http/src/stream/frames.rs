@@ -1,5 +1,6 @@
 //! Events as bytes.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,8 +15,12 @@ const FULL: usize = 64 * 1024;
 
 /// What waits to be sent to one client. Nothing more is asked for once it is full; what exceeds it is one chunk of a
 /// snapshot, or one event.
+///
+/// Bytes that many clients are sent are lent, not copied; what is written for this client alone lies in between.
 #[derive(Debug, Default)]
 pub(super) struct Frames {
+    ready: VecDeque<Bytes>,
+    ready_bytes: usize,
     bytes: Vec<u8>,
 }
 
@@ -31,17 +36,32 @@ struct Id<T: Serialize> {
 
 impl Frames {
     pub(super) fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.ready.is_empty() && self.bytes.is_empty()
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.bytes.len() >= FULL
+        self.ready_bytes + self.bytes.len() >= FULL
     }
 
-    /// Everything written since the last time.
+    /// The next bytes to send; `None` when everything was taken.
     pub(super) fn take(&mut self) -> Option<Bytes> {
+        if let Some(bytes) = self.ready.pop_front() {
+            self.ready_bytes -= bytes.len();
+            return Some(bytes);
+        }
         let bytes = std::mem::take(&mut self.bytes);
         (!bytes.is_empty()).then(|| bytes.into())
+    }
+
+    /// Bytes that others are sent, too.
+    pub(super) fn lend(&mut self, bytes: Bytes) {
+        let own = std::mem::take(&mut self.bytes);
+        for bytes in [own.into(), bytes] {
+            if !bytes.is_empty() {
+                self.ready_bytes += bytes.len();
+                self.ready.push_back(bytes);
+            }
+        }
     }
 
     /// How long to wait before reconnecting.
@@ -109,7 +129,7 @@ impl Frames {
         self.event("end", None, &Reason { reason: "shutdown" })
     }
 
-    fn text(&mut self, text: &str) {
+    pub(super) fn text(&mut self, text: &str) {
         self.bytes.extend_from_slice(text.as_bytes());
     }
 }
@@ -121,7 +141,24 @@ mod tests {
     fn written(write: impl FnOnce(&mut Frames)) -> String {
         let mut frames = Frames::default();
         write(&mut frames);
-        String::from_utf8(frames.take().unwrap_or_default().to_vec()).unwrap()
+        let all: Vec<u8> = std::iter::from_fn(|| frames.take()).flatten().collect();
+        assert!(frames.is_empty() && frames.ready_bytes == 0);
+        String::from_utf8(all).unwrap()
+    }
+
+    #[test]
+    fn what_is_lent_stays_in_its_place() {
+        let all = written(|frames| {
+            frames.lend(Bytes::from_static(b"1"));
+            frames.text("2");
+            frames.lend(Bytes::new());
+            frames.lend(Bytes::from_static(b"3"));
+            frames.text("4");
+        });
+        assert_eq!(all, "1234");
+        let mut frames = Frames::default();
+        frames.lend(vec![0; FULL].into());
+        assert!(frames.is_full());
     }
 
     #[test]

@@ -16,12 +16,12 @@ fn store(history: usize) -> (Writer<Ingress>, Store<Ingress>) {
     Store::new(EPOCH, history)
 }
 
-fn scene(query: &str) -> Scene {
-    Scene { filter: filter(query), clusters: vec![cluster("c")], demo: false, breaker_of: closed() }
+fn feed(query: &str, demo: bool) -> Arc<Feed> {
+    Arc::new(Feed::new(filter(query), vec![cluster("c")], demo, closed()))
 }
 
 fn viewer(store: &Store<Ingress>, query: &str, start: Start) -> Viewer {
-    Viewer::new(store, scene(query), start)
+    Viewer::new(store, feed(query, false), start)
 }
 
 fn put(writer: &mut Writer<Ingress>, namespace: &str, name: &str, version: u64, class: &str) {
@@ -60,11 +60,15 @@ fn parse(bytes: &[u8]) -> Vec<Block> {
     blocks.collect()
 }
 
+fn all(frames: &mut Frames) -> Vec<u8> {
+    std::iter::from_fn(|| frames.take()).flatten().collect()
+}
+
 /// Everything that can be written without waiting.
 fn drain(viewer: &mut Viewer) -> Vec<Block> {
     let mut frames = Frames::default();
     while viewer.advance(&mut frames).unwrap() {}
-    parse(&frames.take().unwrap_or_default())
+    parse(&all(&mut frames))
 }
 
 /// Each event as `name id=… what`.
@@ -119,6 +123,19 @@ fn a_fresh_client_gets_lanes_snapshot_changes() {
     assert_eq!(drain(&mut viewer), []);
 }
 
+/// How many items each chunk of a snapshot has, of which the last, and only the last, says that it is, with the id.
+fn chunks(blocks: &[Block], id: &str) -> Vec<usize> {
+    let chunks: Vec<&Block> =
+        blocks.iter().filter(|block| block.event.as_deref() == Some("snapshot")).collect();
+    for (at, chunk) in (1..).zip(&chunks) {
+        let last = at == chunks.len();
+        assert_eq!(chunk.data.as_ref().unwrap()["done"], last);
+        assert_eq!(chunk.id.as_deref(), last.then_some(id));
+        assert_eq!(chunk.data.as_ref().unwrap()["revision"], id);
+    }
+    chunks.iter().map(|chunk| chunk.data.as_ref().unwrap()["items"].as_array().unwrap().len()).collect()
+}
+
 #[test]
 fn a_large_snapshot_comes_in_chunks() {
     let (mut writer, store) = store(5000);
@@ -126,39 +143,54 @@ fn a_large_snapshot_comes_in_chunks() {
         put(&mut writer, if number % 2 == 0 { "even" } else { "odd" }, &format!("x{number:04}"), 1, "nginx");
     }
     writer.publish();
-    let expected = ["snapshot 500 false", "snapshot 500 false", "snapshot id=e:1200 200 true"];
-    let mut all = viewer(&store, "", Start::Fresh);
     // What happens meanwhile is no part of the snapshot and comes after it.
+    let mut everything = viewer(&store, "", Start::Fresh);
     let mut frames = Frames::default();
-    assert!(all.advance(&mut frames).unwrap() && all.advance(&mut frames).unwrap());
+    assert!(everything.advance(&mut frames).unwrap() && everything.advance(&mut frames).unwrap());
     put(&mut writer, "even", "x0000", 2, "nginx");
     writer.publish();
-    while all.advance(&mut frames).unwrap() {}
-    let blocks = parse(&frames.take().unwrap());
-    assert_eq!(script(&blocks)[..3], expected);
-    assert_eq!(script(&blocks)[3..], ["modified id=e:1201 c/even/x0000"]);
+    while everything.advance(&mut frames).unwrap() {}
+    let blocks = parse(&all(&mut frames));
+    let sizes = chunks(&blocks, "e:1200");
+    assert!(sizes.len() > 2 && sizes.iter().all(|size| (1..=500).contains(size)), "{sizes:?}");
+    assert_eq!(script(&blocks)[sizes.len()..], ["modified id=e:1201 c/even/x0000"]);
     let ids: BTreeSet<String> = blocks
         .iter()
         .filter_map(|block| block.data.as_ref()?["items"].as_array().cloned())
         .flatten()
         .map(|item| item["id"].as_str().unwrap().to_owned())
         .collect();
-    assert_eq!(ids.len(), 1200);
+    assert_eq!((ids.len(), sizes.iter().sum()), (1200, 1200));
 
-    let mut even = viewer(&store, "namespace=even", Start::Fresh);
-    assert_eq!(script(&drain(&mut even)), ["snapshot 500 false", "snapshot id=e:1201 100 true"]);
+    let even = drain(&mut viewer(&store, "namespace=even", Start::Fresh));
+    assert_eq!(chunks(&even, "e:1201").iter().sum::<usize>(), 600);
     let mut none = viewer(&store, "class=other", Start::Fresh);
     assert_eq!(script(&drain(&mut none)), ["snapshot id=e:1201 0 true"]);
 }
 
 #[test]
-fn exactly_one_full_chunk_is_the_last() {
+fn viewers_of_one_filter_are_lent_the_same_bytes() {
     let (mut writer, store) = store(5000);
-    for number in 0..500 {
+    for number in 0..300 {
         put(&mut writer, "n", &format!("x{number:04}"), 1, "nginx");
     }
     writer.publish();
-    assert_eq!(script(&drain(&mut viewer(&store, "", Start::Fresh))), ["snapshot id=e:500 500 true"]);
+    let feed = feed("class=nginx", false);
+    let mut viewers = [(); 3].map(|()| Viewer::new(&store, feed.clone(), Start::Fresh));
+    let lent = |viewers: &mut [Viewer; 3]| {
+        viewers.each_mut().map(|viewer| {
+            let mut frames = Frames::default();
+            while viewer.advance(&mut frames).unwrap() {}
+            let parts: Vec<_> = std::iter::from_fn(|| frames.take()).collect();
+            parts.iter().max_by_key(|part| part.len()).map(|part| part.as_ptr())
+        })
+    };
+    let [one, other, third] = lent(&mut viewers);
+    assert!(one.is_some() && one == other && other == third, "a snapshot");
+    put(&mut writer, "n", "x0001", 2, "nginx");
+    writer.publish();
+    let [one, other, third] = lent(&mut viewers);
+    assert!(one.is_some() && one == other && other == third, "a change");
 }
 
 #[test]
@@ -267,7 +299,7 @@ fn a_client_that_falls_behind_is_reset() {
 #[test]
 fn simulated_data_says_so() {
     let (_writer, store) = store(4);
-    let mut viewer = Viewer::new(&store, Scene { demo: true, ..scene("") }, Start::Fresh);
+    let mut viewer = Viewer::new(&store, feed("", true), Start::Fresh);
     assert_eq!(drain(&mut viewer)[0].data.as_ref().unwrap()["demo"], true);
 }
 
@@ -299,7 +331,11 @@ fn events(store: &Store<Ingress>, query: &str, shutdown: &Shutdown) -> Events {
 }
 
 async fn next(events: &mut Events) -> Vec<Block> {
-    parse(&events.next().await.unwrap().unwrap())
+    let mut bytes = events.next().await.unwrap().unwrap().to_vec();
+    while !events.frames.is_empty() {
+        bytes.extend(events.next().await.unwrap().unwrap());
+    }
+    parse(&bytes)
 }
 
 #[tokio::test(start_paused = true)]
@@ -502,7 +538,7 @@ proptest! {
                     if let Some(position) = viewer.untold() {
                         frames.heartbeat(Some(position));
                     }
-                    client.apply(parse(&frames.take().unwrap_or_default()));
+                    client.apply(parse(&all(&mut frames)));
                 }
                 Step::Reconnect => {
                     let start = match &client.last_id {

@@ -1,24 +1,18 @@
 //! What comes next for one client: lanes, the snapshot in chunks, then changes.
 //!
 //! A state machine without a clock and without waiting: [`Viewer::advance`] writes the next piece if there is one. It
-//! holds no more than a snapshot (two pointers that share the store's memory), or one batch that the store's ring holds
-//! anyway.
+//! holds no more than a snapshot (pointers that share the store's memory, and the feed's bytes), or one batch that the store's
+//! ring holds anyway.
 
 use std::sync::Arc;
 
-use ingress_core::{
-    Batch, Change, ClusterId, Deltas, Ingress, LaneId, ObjectKey, Position, ResumeError, Snapshot, Store,
-    Update,
-};
-use serde::Serialize;
+use ingress_core::{Batch, Change, Deltas, Ingress, LaneId, Position, ResumeError, Snapshot, Store, Update};
 
+use super::feed::Feed;
 use super::frames::Frames;
 use super::project::project;
-use crate::filter::Filter;
-use crate::wire::{BreakerOf, Item, Lane, Text, is_false};
-
-/// How many items one `snapshot` event holds at most.
-const CHUNK: usize = 500;
+use super::segments::Segments;
+use crate::wire::Lane;
 
 /// Where a client wants to begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,16 +25,8 @@ pub(super) enum Start {
     Unresumable,
 }
 
-/// What a client sees, and how.
-pub(super) struct Scene {
-    pub(super) filter: Filter,
-    pub(super) clusters: Vec<ClusterId>,
-    pub(super) demo: bool,
-    pub(super) breaker_of: BreakerOf,
-}
-
 pub(super) struct Viewer {
-    scene: Scene,
+    feed: Arc<Feed>,
     deltas: Deltas<Ingress>,
     step: Step,
     /// The last change that was looked at, shown or not.
@@ -57,24 +43,15 @@ enum Step {
     /// The same for a client that has the state already.
     Resume { snapshot: Snapshot<Ingress> },
     /// Send the rest of the snapshot.
-    Snapshot { snapshot: Snapshot<Ingress>, after: Option<ObjectKey> },
+    Snapshot { position: Position, segments: Arc<Segments>, next: usize },
     /// Send the rest of a batch.
     Changes { batch: Arc<Batch<Ingress>>, next: usize },
     /// Everything was sent.
     Follow,
 }
 
-#[derive(Serialize)]
-struct Chunk<'a> {
-    revision: Text<Position>,
-    items: Vec<Item<'a>>,
-    done: bool,
-    #[serde(skip_serializing_if = "is_false")]
-    demo: bool,
-}
-
 impl Viewer {
-    pub(super) fn new(store: &Store<Ingress>, scene: Scene, start: Start) -> Self {
+    pub(super) fn new(store: &Store<Ingress>, feed: Arc<Feed>, start: Start) -> Self {
         let resumed = match start {
             Start::Fresh => Err(None),
             Start::Unresumable => Err(Some("resume-expired")),
@@ -86,7 +63,7 @@ impl Viewer {
         };
         match resumed {
             Ok((position, (snapshot, deltas))) => Self {
-                scene,
+                feed,
                 deltas,
                 seen: position,
                 told: position,
@@ -97,13 +74,14 @@ impl Viewer {
                 let (snapshot, deltas) = store.subscribe();
                 let position = snapshot.position();
                 let step = Step::Begin { snapshot, reset };
-                Self { scene, deltas, seen: position, told: position, replaying: None, step }
+                Self { feed, deltas, seen: position, told: position, replaying: None, step }
             }
         }
     }
 
     /// A resume point that is newer than the client's, if there is one.
     pub(super) fn untold(&mut self) -> Option<Position> {
+        self.feed.tidy();
         (self.told != self.seen).then(|| {
             self.told = self.seen;
             self.seen
@@ -131,15 +109,18 @@ impl Viewer {
                     frames.reset(reason)?;
                 }
                 self.write_lanes(&snapshot, frames)?;
-                self.step = Step::Snapshot { snapshot, after: None };
+                let segments = self.feed.segments(&snapshot);
+                self.step = Step::Snapshot { position: snapshot.position(), segments, next: 0 };
             }
             Step::Resume { snapshot } => {
                 self.write_lanes(&snapshot, frames)?;
                 // There may be nothing more for long; the client need not guess whether the lanes are complete.
                 frames.comment("resumed");
             }
-            Step::Snapshot { snapshot, after } => self.write_chunk(snapshot, after.as_ref(), frames)?,
-            Step::Changes { batch, next } => self.write_changes(&batch, next, frames)?,
+            Step::Snapshot { position, segments, next } => {
+                self.write_segment(position, &segments, next, frames)?;
+            }
+            Step::Changes { batch, next } => self.write_changes(batch, next, frames)?,
             Step::Follow => match self.deltas.try_next() {
                 None => return Ok(false),
                 Some(update) => self.receive(update),
@@ -167,49 +148,80 @@ impl Viewer {
         snapshot: &Snapshot<Ingress>,
         frames: &mut Frames,
     ) -> Result<(), serde_json::Error> {
-        for status in snapshot.lanes().filter(|status| self.scene.filter.concerns_lane(&status.id)) {
-            let breaker = (self.scene.breaker_of)(&status.id.cluster);
+        for status in snapshot.lanes().filter(|status| self.feed.filter.concerns_lane(&status.id)) {
+            let breaker = (self.feed.breaker_of())(&status.id.cluster);
             frames.event("lane", None, &Lane::new(status, breaker))?;
         }
         Ok(())
     }
 
-    fn write_chunk(
+    /// One segment of the snapshot, in an event of its own; the last one, also of none, has the id.
+    fn write_segment(
         &mut self,
-        snapshot: Snapshot<Ingress>,
-        after: Option<&ObjectKey>,
+        position: Position,
+        segments: &Arc<Segments>,
+        next: usize,
         frames: &mut Frames,
     ) -> Result<(), serde_json::Error> {
-        let Scene { filter, clusters, demo, .. } = &self.scene;
-        let mut rest = filter.select(&snapshot, clusters, after);
-        let items: Vec<Item<'_>> =
-            rest.by_ref().take(CHUNK).map(|(key, ingress)| Item { key, ingress, demo: false }).collect();
-        let done = rest.next().is_none();
-        drop(rest);
-        let last = items.last().map(|item| item.key.clone());
-        let position = snapshot.position();
-        let chunk = Chunk { revision: Text(position), items, done, demo: *demo };
-        frames.event("snapshot", done.then_some(position), &chunk)?;
+        let done = next + 1 >= segments.len();
+        frames.text("event: snapshot\n");
+        if done {
+            frames.text(&format!("id: {position}\n"));
+        }
+        // Around bytes that are shared, so put together by hand; a position has nothing that JSON would escape.
+        frames.text(&format!("data: {{\"revision\":\"{position}\",\"items\":["));
+        if let Some(segment) = segments.get(next) {
+            frames.lend(segment.bytes()?);
+        }
+        let demo = if self.feed.is_demo() { ",\"demo\":true" } else { "" };
+        frames.text(&format!("],\"done\":{done}{demo}}}\n\n"));
         if !done {
-            self.step = Step::Snapshot { snapshot, after: last };
+            self.step = Step::Snapshot { position, segments: segments.clone(), next: next + 1 };
         }
         Ok(())
     }
 
     fn write_changes(
         &mut self,
-        batch: &Arc<Batch<Ingress>>,
+        batch: Arc<Batch<Ingress>>,
         next: usize,
         frames: &mut Frames,
     ) -> Result<(), serde_json::Error> {
-        for (at, change) in (next..).zip(batch.changes.get(next..).unwrap_or_default()) {
-            self.write_change(Position::new(batch.epoch, batch.first_seq + at as u64), change, frames)?;
-            if frames.is_full() {
-                self.step = Step::Changes { batch: batch.clone(), next: at + 1 };
-                break;
-            }
+        let next = if self.is_replaying() {
+            self.replay(&batch, next, frames)?
+        } else {
+            let piece = self.feed.piece(&batch, next)?;
+            frames.lend(piece.bytes);
+            self.seen = piece.seen;
+            self.told = piece.told.unwrap_or(self.told);
+            piece.next
+        };
+        if next < batch.changes.len() {
+            self.step = Step::Changes { batch, next };
         }
         Ok(())
+    }
+
+    /// Whether there are changes to come that are older than the lanes which the client was told of.
+    fn is_replaying(&mut self) -> bool {
+        self.replaying.take_if(|now| self.seen.seq >= now.position().seq);
+        self.replaying.is_some()
+    }
+
+    /// Changes for this client alone, since it knows some of them already.
+    fn replay(
+        &mut self,
+        batch: &Batch<Ingress>,
+        next: usize,
+        frames: &mut Frames,
+    ) -> Result<usize, serde_json::Error> {
+        for (at, change) in (next..).zip(batch.changes.get(next..).unwrap_or_default()) {
+            if frames.is_full() {
+                return Ok(at);
+            }
+            self.write_change(Position::new(batch.epoch, batch.first_seq + at as u64), change, frames)?;
+        }
+        Ok(batch.changes.len())
     }
 
     fn write_change(
@@ -228,8 +240,8 @@ impl Viewer {
             Change::LaneRemoved(lane) if knows_newer(lane) => return Ok(()),
             _ => {}
         }
-        if let Some(event) = project(&self.scene.filter, change) {
-            frames.change(&event, Some(position), &self.scene.breaker_of)?;
+        if let Some(event) = project(&self.feed.filter, change) {
+            frames.change(&event, Some(position), self.feed.breaker_of())?;
             self.told = position;
         }
         Ok(())

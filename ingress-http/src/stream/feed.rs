@@ -1,0 +1,229 @@
+//! What one filter shows, encoded once for all who look through it.
+//!
+//! A thousand open pages show the same few filters. So what a filter makes of a batch of changes, or of a snapshot, is
+//! worked out and written by the first viewer that needs it, and lent to the others as bytes. Viewers keep their own pace: each
+//! has its cursor in the store's ring, and whoever reads what nobody holds any more encodes it again, for itself.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use ingress_core::{Batch, ClusterId, Ingress, Position, Snapshot};
+use tokio::time::Instant;
+
+use super::frames::Frames;
+use super::project::project;
+use super::segments::{self, Segments};
+use crate::filter::Filter;
+use crate::wire::BreakerOf;
+
+/// How many bytes of encoded changes one feed holds for the viewers that come by later.
+const HELD: usize = 1 << 20;
+
+/// How long an encoded snapshot is held for the next viewer, after the last one asked for it.
+const KEPT: Duration = Duration::from_secs(10);
+
+/// The feeds of a router, by their filters. A feed lives as long as somebody looks through it.
+#[derive(Debug, Default)]
+pub(crate) struct Feeds {
+    by_filter: Mutex<HashMap<Filter, Weak<Feed>>>,
+}
+
+/// Everything that is the same for all viewers of one filter.
+pub(crate) struct Feed {
+    pub(super) filter: Filter,
+    clusters: Vec<ClusterId>,
+    demo: bool,
+    breaker_of: BreakerOf,
+    /// By the number of their first change.
+    pieces: Mutex<BTreeMap<u64, Piece>>,
+    snapshot: Mutex<Option<Held>>,
+}
+
+struct Held {
+    position: Position,
+    segments: Arc<Segments>,
+    asked: Instant,
+}
+
+/// Some changes in a row, as events.
+#[derive(Debug, Clone)]
+pub(super) struct Piece {
+    /// Empty when nothing that is shown changed.
+    pub(super) bytes: Bytes,
+    /// The index in the batch of the first change that is not in it.
+    pub(super) next: usize,
+    /// The last change that is in it, shown or not.
+    pub(super) seen: Position,
+    /// The last id that it gives.
+    pub(super) told: Option<Position>,
+}
+
+impl std::fmt::Debug for Feed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Feed").field("filter", &self.filter).finish_non_exhaustive()
+    }
+}
+
+impl Feeds {
+    /// The feed of a filter: the one that is there already, or the one that `make` makes.
+    pub(crate) fn of(&self, filter: Filter, make: impl FnOnce(Filter) -> Feed) -> Arc<Feed> {
+        let mut by_filter = self.by_filter.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(feed) = by_filter.get(&filter).and_then(Weak::upgrade) {
+            return feed;
+        }
+        by_filter.retain(|_, feed| feed.strong_count() > 0);
+        let feed = Arc::new(make(filter.clone()));
+        by_filter.insert(filter, Arc::downgrade(&feed));
+        feed
+    }
+}
+
+impl Feed {
+    /// What is seen through a filter of these clusters, which are in the order of their names.
+    pub(crate) fn new(filter: Filter, clusters: Vec<ClusterId>, demo: bool, breaker_of: BreakerOf) -> Self {
+        Self { filter, clusters, demo, breaker_of, pieces: Mutex::default(), snapshot: Mutex::default() }
+    }
+
+    pub(super) fn is_demo(&self) -> bool {
+        self.demo
+    }
+
+    pub(super) fn breaker_of(&self) -> &BreakerOf {
+        &self.breaker_of
+    }
+
+    /// The changes of a batch from an index on, as many as are sent at once.
+    pub(super) fn piece(&self, batch: &Batch<Ingress>, from: usize) -> Result<Piece, serde_json::Error> {
+        let first = batch.first_seq + from as u64;
+        let mut pieces = self.pieces.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(piece) = pieces.get(&first) {
+            return Ok(piece.clone());
+        }
+        // Under the lock: whoever else wants it would only do the same work.
+        let piece = self.encode(batch, from)?;
+        pieces.insert(first, piece.clone());
+        let mut held: usize = pieces.values().map(Piece::cost).sum();
+        while held > HELD && pieces.len() > 1 {
+            let Some((_, oldest)) = pieces.pop_first() else { break };
+            held -= oldest.cost();
+        }
+        drop(pieces);
+        self.tidy();
+        Ok(piece)
+    }
+
+    fn encode(&self, batch: &Batch<Ingress>, from: usize) -> Result<Piece, serde_json::Error> {
+        let mut frames = Frames::default();
+        let mut told = None;
+        let mut next = from;
+        for change in batch.changes.get(from..).unwrap_or_default() {
+            if frames.is_full() {
+                break;
+            }
+            if let Some(event) = project(&self.filter, change) {
+                let position = Position::new(batch.epoch, batch.first_seq + next as u64);
+                frames.change(&event, Some(position), &self.breaker_of)?;
+                told = Some(position);
+            }
+            next += 1;
+        }
+        let seen = Position::new(batch.epoch, (batch.first_seq + next as u64).saturating_sub(1));
+        Ok(Piece { bytes: frames.take().unwrap_or_default(), next, seen, told })
+    }
+
+    /// A snapshot in segments. What did not change since the last one was asked for is not encoded again.
+    pub(super) fn segments(&self, snapshot: &Snapshot<Ingress>) -> Arc<Segments> {
+        let position = snapshot.position();
+        let mut held = self.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = held.take();
+        let segments = match &known {
+            Some(known) if known.position == position => known.segments.clone(),
+            _ => {
+                let known = known.as_ref().map(|known| known.segments.as_slice()).unwrap_or_default();
+                let shown = self.filter.select(snapshot, &self.clusters, None);
+                Arc::new(segments::cut(shown, known))
+            }
+        };
+        *held = Some(Held { position, segments: segments.clone(), asked: Instant::now() });
+        segments
+    }
+
+    /// Lets go of a snapshot that nobody asked for lately.
+    pub(super) fn tidy(&self) {
+        let mut held = self.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
+        held.take_if(|held| held.asked.elapsed() > KEPT);
+    }
+}
+
+impl Piece {
+    /// What it costs to hold, also when it is empty.
+    fn cost(&self) -> usize {
+        self.bytes.len() + 128
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{closed, cluster, filter, key, simple};
+    use ingress_core::{Store, Update};
+
+    fn feed(query: &str) -> Feed {
+        Feed::new(filter(query), vec![cluster("c")], false, closed())
+    }
+
+    #[test]
+    fn equal_filters_share_a_feed_while_somebody_looks_through_it() {
+        let feeds = Feeds::default();
+        let of = |query: &str| {
+            feeds.of(filter(query), |filter| Feed::new(filter, vec![cluster("c")], false, closed()))
+        };
+        let (one, other, third) = (of("class=nginx"), of("class=nginx"), of(""));
+        assert!(Arc::ptr_eq(&one, &other) && !Arc::ptr_eq(&one, &third));
+        drop((one, other));
+        drop(of("class=other"));
+        assert_eq!(feeds.by_filter.lock().unwrap().len(), 2, "the first is forgotten");
+    }
+
+    #[test]
+    fn changes_are_encoded_once_and_not_held_for_ever() {
+        let (mut writer, store) = Store::new(0xe, 100_000);
+        let (_, mut deltas) = store.subscribe();
+        let feed = feed("");
+        for round in 0..150 {
+            for number in 0..100 {
+                let name = format!("x{number}");
+                writer.apply(key("c", "n", &name), simple("n", &name, round, "nginx", "h.example.com"));
+            }
+            writer.publish();
+            let Some(Update::Changes(batch)) = deltas.try_next() else { panic!("a batch") };
+            let mut from = 0;
+            while from < batch.changes.len() {
+                let (one, other) = (feed.piece(&batch, from).unwrap(), feed.piece(&batch, from).unwrap());
+                assert_eq!(one.bytes.as_ptr(), other.bytes.as_ptr(), "the same bytes");
+                assert!(one.next > from);
+                from = one.next;
+            }
+        }
+        let pieces = feed.pieces.lock().unwrap();
+        assert!(pieces.values().map(Piece::cost).sum::<usize>() <= HELD);
+        assert!(pieces.len() > 1 && *pieces.keys().next().unwrap() > 1000, "the newest are held");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_snapshot_is_shared_within_a_revision_and_forgotten_after_a_while() {
+        let (mut writer, store) = Store::new(0xe, 100);
+        writer.apply(key("c", "n", "a"), simple("n", "a", 1, "nginx", "h.example.com"));
+        writer.publish();
+        let feed = feed("");
+        let (one, other) = (feed.segments(&store.snapshot()), feed.segments(&store.snapshot()));
+        assert!(Arc::ptr_eq(&one, &other));
+        feed.tidy();
+        assert!(feed.snapshot.lock().unwrap().is_some());
+        tokio::time::advance(KEPT * 2).await;
+        feed.tidy();
+        assert!(feed.snapshot.lock().unwrap().is_none());
+    }
+}
