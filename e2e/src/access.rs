@@ -103,6 +103,15 @@ impl Account {
         self.allow_cluster_wide(client, "everything", &rules).await
     }
 
+    /// Lets it read all objects of one resource.
+    ///
+    /// # Errors
+    ///
+    /// When the server refuses.
+    pub async fn allow_resource(&self, client: &kube::Client, group: &str, plural: &str) -> Result<()> {
+        self.allow_cluster_wide(client, plural, &[read(group, &[plural])]).await
+    }
+
     async fn allow_cluster_wide(&self, client: &kube::Client, what: &str, rules: &[Value]) -> Result<()> {
         let name = self.role(what);
         let role: ClusterRole = serde_json::from_value(json!({"metadata": {"name": name}, "rules": rules}))?;

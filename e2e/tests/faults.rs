@@ -31,12 +31,15 @@ const SEEDS: [u64; 5] = [1, 2, 3, 5, 8];
 mod forms;
 #[path = "faults/namespaces.rs"]
 mod namespaces;
+#[path = "faults/resources.rs"]
+mod resources;
 
 /// One test.
 enum Case {
     Plan(Schedule),
     FormsAgree,
     NamespaceReturns { by_name: bool },
+    ResourceReturns { in_sight: bool },
 }
 
 impl Case {
@@ -48,6 +51,8 @@ impl Case {
             Self::NamespaceReturns { by_name: false } => {
                 "namespace-created-deleted-and-created-again-among-all"
             }
+            Self::ResourceReturns { in_sight: true } => "resource-removed-and-installed-again-in-sight",
+            Self::ResourceReturns { in_sight: false } => "resource-removed-and-installed-again-out-of-sight",
         }
     }
 
@@ -56,6 +61,7 @@ impl Case {
         match self {
             Self::Plan(schedule) => schedule.lasts,
             Self::FormsAgree | Self::NamespaceReturns { .. } => Duration::from_secs(15),
+            Self::ResourceReturns { .. } => Duration::from_secs(30),
         }
     }
 
@@ -64,6 +70,8 @@ impl Case {
             Self::Plan(schedule) => hold(site, schedule).await,
             Self::FormsAgree => forms::agree(site).await,
             Self::NamespaceReturns { by_name } => namespaces::come_and_go(site, *by_name).await,
+            Self::ResourceReturns { in_sight: true } => resources::come_and_go_in_sight(site).await,
+            Self::ResourceReturns { in_sight: false } => resources::come_and_go_out_of_sight(site).await,
         }
     }
 }
@@ -118,6 +126,7 @@ fn cases() -> Result<Vec<Case>> {
     cases.extend(seeds.into_iter().map(|seed| Case::Plan(catalogue::random(seed))));
     cases.push(Case::FormsAgree);
     cases.extend([true, false].map(|by_name| Case::NamespaceReturns { by_name }));
+    cases.extend([true, false].map(|in_sight| Case::ResourceReturns { in_sight }));
     cases.retain(|case| parts.is_empty() || parts.iter().any(|part| case.name().contains(part.as_str())));
     // The longest first, so that none of them is left over at the end.
     cases.sort_by_key(|case| std::cmp::Reverse(case.lasts()));

@@ -59,6 +59,15 @@ impl<'lab> Site<'lab> {
         Ok((proxy, file))
     }
 
+    /// Lets engines read one more resource.
+    ///
+    /// # Errors
+    ///
+    /// When the server refuses.
+    pub async fn allow_to_read(&self, group: &str, plural: &str) -> Result<()> {
+        self.account.allow_resource(&self.client, group, plural).await
+    }
+
     /// Makes a namespace with so many ingresses.
     ///
     /// # Errors

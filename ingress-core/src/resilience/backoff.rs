@@ -78,7 +78,8 @@ impl BackoffPolicy {
 
     /// For lanes that were refused: 2 s, ×2, at most 5 min, equal jitter. An API server that has just started refuses for
     /// a moment what it will allow; a refusal that lasts is asked about some six times in the first minute, then rarely. No
-    /// wait is longer than all that came before it, so whoever grants what was refused waits no longer than it lasted.
+    /// wait is longer than twice all that came before it and 2 s, so whoever grants what was refused waits for it in
+    /// proportion to how long it was.
     #[must_use]
     pub const fn denied() -> Self {
         Self {
@@ -134,6 +135,19 @@ mod tests {
         let mut rng = SmallRng::seed_from_u64(1);
         let waits: Vec<u64> = (1..=7).map(|failures| policy.wait(failures, &mut rng).as_secs()).collect();
         assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30]);
+    }
+
+    #[test]
+    fn whoever_was_refused_waits_in_proportion_whatever_chance_does() {
+        for seed in 0..200 {
+            let mut rng = SmallRng::seed_from_u64(seed);
+            let mut before = Duration::ZERO;
+            for refusals in 1..20 {
+                let wait = BackoffPolicy::denied().wait(refusals, &mut rng);
+                assert!(wait <= before * 2 + Duration::from_secs(2), "{wait:?} after {before:?}");
+                before += wait;
+            }
+        }
     }
 
     #[test]
