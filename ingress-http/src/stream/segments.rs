@@ -33,8 +33,8 @@ impl Segment {
         Self { objects, bytes: Mutex::default() }
     }
 
-    /// The objects as items of a JSON array, without its brackets.
-    pub(super) fn bytes(&self) -> Result<Bytes, serde_json::Error> {
+    /// The objects as items of a JSON array, without its brackets; kept for the next one who asks, if there is to be one.
+    pub(super) fn bytes(&self, keep: bool) -> Result<Bytes, serde_json::Error> {
         let mut bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(bytes) = &*bytes {
             return Ok(bytes.clone());
@@ -47,7 +47,11 @@ impl Segment {
             serde_json::to_writer(&mut items, &Item { key, ingress, demo: false })?;
         }
         items.shrink_to_fit();
-        Ok(bytes.insert(items.into()).clone())
+        let items = Bytes::from(items);
+        if keep {
+            *bytes = Some(items.clone());
+        }
+        Ok(items)
     }
 
     fn is_of(&self, objects: &[(&ObjectKey, &Arc<Ingress>)]) -> bool {
@@ -104,7 +108,7 @@ mod tests {
     fn json(segments: &Segments) -> String {
         let parts: Vec<String> = segments
             .iter()
-            .map(|segment| String::from_utf8(segment.bytes().unwrap().to_vec()).unwrap())
+            .map(|segment| String::from_utf8(segment.bytes(true).unwrap().to_vec()).unwrap())
             .collect();
         format!("[{}]", parts.join(","))
     }

@@ -171,7 +171,9 @@ impl Viewer {
         // Around bytes that are shared, so put together by hand; a position has nothing that JSON would escape.
         frames.text(&format!("data: {{\"revision\":\"{position}\",\"items\":["));
         if let Some(segment) = segments.get(next) {
-            frames.lend(segment.bytes()?);
+            // A snapshot of ten thousand objects is several megabytes; nobody holds them for a single viewer.
+            let has_company = Arc::strong_count(&self.feed) > 1;
+            frames.lend(segment.bytes(has_company)?);
         }
         let demo = if self.feed.is_demo() { ",\"demo\":true" } else { "" };
         frames.text(&format!("],\"done\":{done}{demo}}}\n\n"));
