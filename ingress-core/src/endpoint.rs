@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rand::RngExt;
 use tokio::sync::{Notify, Semaphore, watch};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use crate::classify::Class;
 use crate::clock::{Timestamp, wall_now};
@@ -20,6 +20,7 @@ use crate::error::{ErrorKind, SourceError};
 use crate::resilience::breaker::{Breaker, BreakerPolicy, BreakerState, Outcome, Permit, Transition};
 use crate::resilience::retry::RetryPolicy;
 use crate::source::{CALL_TIMEOUT, Cluster, ClusterInfo};
+use crate::stats::{ClusterStats, EndpointCounters, Outcomes};
 
 /// How many lanes of one cluster read their whole state at the same time.
 const CONCURRENT_SYNCS: usize = 16;
@@ -73,6 +74,7 @@ pub(crate) struct Endpoint {
     syncs: Arc<Semaphore>,
     doubts: Arc<Semaphore>,
     retry: RetryPolicy,
+    counters: EndpointCounters,
 }
 
 impl std::fmt::Debug for Endpoint {
@@ -115,11 +117,21 @@ impl Endpoint {
             syncs: Arc::new(Semaphore::new(CONCURRENT_SYNCS)),
             doubts: Arc::new(Semaphore::new(1)),
             retry,
+            counters: EndpointCounters::default(),
         })
     }
 
     pub(crate) fn info(&self) -> &ClusterInfo {
         &self.info
+    }
+
+    /// Where what happens at this endpoint is counted.
+    pub(crate) fn counters(&self) -> &EndpointCounters {
+        &self.counters
+    }
+
+    pub(crate) fn stats(&self) -> ClusterStats {
+        self.counters.read(self.info.id.clone(), self.last_probe())
     }
 
     pub(crate) fn last_probe(&self) -> Option<Probe> {
@@ -154,8 +166,13 @@ impl Endpoint {
         }
     }
 
-    /// Makes a call that somebody waits for: behind the breaker, within [`CALL_TIMEOUT`], tried again as the policy says.
-    pub(crate) async fn call<T, F>(&self, mut ask: impl FnMut() -> F) -> Result<T, SourceError>
+    /// Makes a call that somebody waits for: behind the breaker, within [`CALL_TIMEOUT`], tried again as the policy says;
+    /// each attempt is counted.
+    pub(crate) async fn call<T, F>(
+        &self,
+        outcomes: &Outcomes,
+        mut ask: impl FnMut() -> F,
+    ) -> Result<T, SourceError>
     where
         F: Future<Output = Result<T, SourceError>>,
     {
@@ -164,8 +181,11 @@ impl Endpoint {
             let permit = self
                 .with_breaker(|breaker| breaker.acquire(Instant::now()))
                 .map_err(|wait| self.breaker_open(wait))?;
+            if attempt > 1 {
+                self.counters.retries.one();
+            }
             let guard = Attempt { endpoint: self, permit: Some(permit) };
-            let result = timeout(CALL_TIMEOUT, ask()).await.unwrap_or_else(|_| Err(no_answer(CALL_TIMEOUT)));
+            let result = outcomes.ask(CALL_TIMEOUT, ask()).await;
             guard.finish(outcome_of(result.as_ref().map(|_| ())));
             let error = match result {
                 Ok(value) => return Ok(value),
@@ -185,9 +205,7 @@ impl Endpoint {
         let mut judge = Judge::default();
         loop {
             let asked = Instant::now();
-            let result = timeout(policy.answer_within, self.cluster.probe())
-                .await
-                .unwrap_or_else(|_| Err(no_answer(policy.answer_within)));
+            let result = self.counters.probes.ask(policy.answer_within, self.cluster.probe()).await;
             let (result, failure) = judge.judge(result, down);
             let failed = failure.is_some();
             self.probe.send_replace(Some(Probe { at: wall_now(), latency: asked.elapsed(), result }));
@@ -233,6 +251,9 @@ impl Endpoint {
     fn with_breaker<T>(&self, act: impl FnOnce(&mut Breaker) -> (T, Option<Transition>)) -> T {
         let mut breaker = self.breaker.lock().unwrap_or_else(PoisonError::into_inner);
         let (value, transition) = act(&mut breaker);
+        if let Some(Transition { to, .. }) = transition {
+            self.counters.entered(to);
+        }
         drop(breaker);
         if let Some(Transition { from, to }) = transition {
             tracing::warn!(cluster = %self.info.id, from = from.as_str(), to = to.as_str(), "circuit breaker");
@@ -241,6 +262,7 @@ impl Endpoint {
     }
 
     fn breaker_open(&self, wait: Duration) -> SourceError {
+        self.counters.refused.one();
         let message = format!("cluster {} is failing; not asked again before it recovers", self.info.id);
         SourceError::new(ErrorKind::BreakerOpen, message).with_retry_after(wait)
     }

@@ -54,6 +54,23 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// All kinds, in the order of their declaration.
+    pub(crate) const ALL: [Self; 13] = [
+        Self::Unreachable,
+        Self::Timeout,
+        Self::Disconnected,
+        Self::TooManyRequests,
+        Self::ServerError,
+        Self::Unauthorized,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::Expired,
+        Self::Rejected,
+        Self::Malformed,
+        Self::Configuration,
+        Self::BreakerOpen,
+    ];
+
     /// The kind's name, as it stands in the HTTP API.
     #[must_use]
     pub fn as_str(self) -> &'static str {

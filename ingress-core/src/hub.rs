@@ -19,12 +19,13 @@ use crate::resilience::backoff::{BackoffPolicy, InvalidPolicy};
 use crate::resilience::breaker::{BreakerPolicy, BreakerState};
 use crate::resilience::retry::RetryPolicy;
 use crate::source::{Cluster, ClusterInfo, ResourceSource, Source};
+use crate::stats::{KindCounters, Stats};
 use crate::store::{DEFAULT_HISTORY, Store};
 use crate::watch::aggregate::{Feed, Plan};
 use crate::watch::lane::LanePolicy;
 
 mod watched;
-use watched::{Sources, Stores, Watched};
+use watched::{AnyStore, Sources, Stores, Watched};
 
 pub use crate::endpoint::Probe;
 
@@ -60,7 +61,7 @@ struct Inner {
     ingresses: Store<Ingress>,
     namespaces: Store<NamespaceRecord>,
     /// The stores of the other kinds, each a `Store<K>`, by their kind.
-    others: HashMap<TypeId, Box<dyn Any + Send + Sync>>,
+    others: HashMap<TypeId, Box<dyn AnyStore>>,
     clusters: Vec<ClusterEntry>,
     ready: AtomicBool,
     tasks: Mutex<JoinSet<()>>,
@@ -68,6 +69,7 @@ struct Inner {
 
 struct ClusterEntry {
     endpoint: Arc<Endpoint>,
+    ingresses: Arc<KindCounters>,
     source: Arc<dyn Source>,
 }
 
@@ -320,7 +322,8 @@ impl HubBuilder {
             .map(|source| {
                 let endpoint = Endpoint::new(source.clone() as Arc<dyn Cluster>, self.breaker, self.retry);
                 tasks.spawn(endpoint.clone().run_prober(ProbePolicy::default()));
-                ClusterEntry { endpoint, source }
+                let ingresses = endpoint.counters().kind(&Ingress::resource());
+                ClusterEntry { endpoint, ingresses, source }
             })
             .collect();
         let mut stores = Stores {
@@ -350,7 +353,7 @@ impl ClusterEntry {
     where
         dyn Source: ResourceSource<K>,
     {
-        Feed { endpoint: self.endpoint.clone(), source: Arc::new(self.source.clone()) }
+        Feed::new(self.endpoint.clone(), Arc::new(self.source.clone()))
     }
 }
 
@@ -408,6 +411,17 @@ impl Hub {
         self.inner.clusters.iter().map(status).collect()
     }
 
+    /// What the engine did so far, in numbers.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let Inner { ingresses, namespaces, others, clusters, .. } = &*self.inner;
+        let mut others: Vec<_> = others.values().map(|store| store.stats()).collect();
+        others.sort_by(|one, other| one.kind.cmp(&other.kind));
+        let mut stores = vec![ingresses.stats(), namespaces.stats()];
+        stores.append(&mut others);
+        Stats { clusters: clusters.iter().map(|entry| entry.endpoint.stats()).collect(), stores }
+    }
+
     /// Reads one ingress as it is in its cluster now, whole, as JSON: behind the cluster's circuit breaker, tried again as
     /// the retry policy says.
     ///
@@ -425,7 +439,7 @@ impl Hub {
             let message = format!("no cluster is named {}", key.cluster());
             return Err(SourceError::new(ErrorKind::NotFound, message));
         };
-        entry.endpoint.call(|| ResourceSource::<Ingress>::get(&entry.source, key)).await
+        entry.endpoint.call(&entry.ingresses.get, || ResourceSource::<Ingress>::get(&entry.source, key)).await
     }
 
     /// Whether the first sync is done: every lane of the ingresses had an outcome, and at least one is synced. Once true,

@@ -28,6 +28,7 @@ mod key;
 pub mod kind;
 pub mod resilience;
 pub mod source;
+pub mod stats;
 mod status;
 pub mod store;
 mod watch;

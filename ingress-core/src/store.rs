@@ -18,6 +18,7 @@ use tokio::sync::watch;
 
 use crate::key::{ClusterId, Namespace, ObjectKey};
 use crate::kind::Kind;
+use crate::stats::{ChangeCounters, StoreStats};
 use crate::status::{LaneId, LaneStatus};
 
 mod writer;
@@ -236,6 +237,7 @@ struct Shared<K> {
     // Tells readers that there is something new. It carries the number of the last change; `None` once the writer is gone.
     latest: watch::Sender<Option<u64>>,
     history: usize,
+    changes: ChangeCounters,
 }
 
 struct State<K> {
@@ -276,6 +278,7 @@ impl<K: Kind> Store<K> {
             state: Mutex::new(State { snapshot: snapshot.clone(), ring: VecDeque::new(), ring_changes: 0 }),
             latest: watch::Sender::new(Some(0)),
             history: history.max(1),
+            changes: ChangeCounters::default(),
         });
         (Writer::new(shared.clone(), snapshot), Self { shared })
     }
@@ -318,6 +321,18 @@ impl<K: Kind> Store<K> {
         let snapshot = state.snapshot.clone();
         drop(state);
         Ok((snapshot, Deltas { shared: self.shared.clone(), seq: position.seq, latest }))
+    }
+
+    /// What was published so far, and which lanes feed the store. Costs as much as there are lanes.
+    #[must_use]
+    pub fn stats(&self) -> StoreStats {
+        let snapshot = self.snapshot();
+        StoreStats {
+            kind: K::resource().kind,
+            position: snapshot.position,
+            changes: self.shared.changes.read(),
+            lanes: snapshot.lanes.values().cloned().collect(),
+        }
     }
 
     /// Notices every publication; carries the number of the last change, `None` once the writer is gone.

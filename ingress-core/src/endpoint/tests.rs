@@ -5,6 +5,7 @@ use crate::source::Origin;
 use crate::source::scripted::{ClusterHandle, cluster};
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 fn bench() -> (Arc<Endpoint>, ClusterHandle) {
     let (source, handle) = cluster(ClusterInfo::new(ClusterId::new("c").unwrap(), Origin::Custom));
@@ -24,7 +25,7 @@ async fn asked(endpoint: &Endpoint, calls: u32, kind: ErrorKind) -> (u32, Source
     let mut last = None;
     for _ in 0..calls {
         last = endpoint
-            .call(|| {
+            .call(&Outcomes::default(), || {
                 count.fetch_add(1, Ordering::Relaxed);
                 std::future::ready(Err::<(), _>(failure(kind)))
             })
@@ -67,7 +68,7 @@ async fn an_open_breaker_answers_without_asking_and_says_when_to_come_back() {
 async fn a_call_that_is_not_answered_is_given_up_in_time() {
     let (endpoint, _handle) = bench();
     let begun = Instant::now();
-    let error = endpoint.call(std::future::pending::<Result<(), _>>).await.unwrap_err();
+    let error = endpoint.call(&Outcomes::default(), std::future::pending::<Result<(), _>>).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
     assert_eq!(begun.elapsed().as_secs(), 3 * 10 + 3);
 }
@@ -77,11 +78,12 @@ async fn a_call_that_is_abandoned_gives_its_place_back() {
     let (endpoint, _handle) = bench();
     asked(&endpoint, 4, ErrorKind::ServerError).await;
     tokio::time::sleep(Duration::from_secs(61)).await;
+    let outcomes = Outcomes::default();
     for _ in 0..10 {
-        let abandoned = endpoint.call(std::future::pending::<Result<(), _>>);
+        let abandoned = endpoint.call(&outcomes, std::future::pending::<Result<(), _>>);
         assert!(timeout(Duration::from_millis(10), abandoned).await.is_err());
     }
-    assert!(endpoint.call(|| std::future::ready(Ok(()))).await.is_ok());
+    assert!(endpoint.call(&Outcomes::default(), || std::future::ready(Ok(()))).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]

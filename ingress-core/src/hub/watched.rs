@@ -12,6 +12,7 @@ use super::ClusterEntry;
 use crate::key::{ClusterId, Scope};
 use crate::kind::{Kind, NamespaceRecord};
 use crate::source::ResourceSource;
+use crate::stats::StoreStats;
 use crate::store::Store;
 use crate::watch::aggregate::{Aggregator, Feed, Plan};
 use crate::watch::lane::LanePolicy;
@@ -42,7 +43,19 @@ pub(super) trait Watched: Any + Send + Sync {
         self: Box<Self>,
         stores: &mut Stores<'_>,
         namespaces: &Store<NamespaceRecord>,
-    ) -> Box<dyn Any + Send + Sync>;
+    ) -> Box<dyn AnyStore>;
+}
+
+/// The store of a kind, whichever it is.
+pub(super) trait AnyStore: Any + Send + Sync + std::fmt::Debug {
+    /// What it counts.
+    fn stats(&self) -> StoreStats;
+}
+
+impl<K: Kind> AnyStore for Store<K> {
+    fn stats(&self) -> StoreStats {
+        Self::stats(self)
+    }
 }
 
 /// The sources of one kind, at most one for each cluster.
@@ -68,10 +81,10 @@ impl<K: Kind> Watched for Sources<K> {
         self: Box<Self>,
         stores: &mut Stores<'_>,
         namespaces: &Store<NamespaceRecord>,
-    ) -> Box<dyn Any + Send + Sync> {
+    ) -> Box<dyn AnyStore> {
         let feed = |(cluster, source)| {
             let entry = stores.clusters.iter().find(|entry| entry.endpoint.info().id == cluster)?;
-            Some(Feed { endpoint: entry.endpoint.clone(), source })
+            Some(Feed::new(entry.endpoint.clone(), source))
         };
         let feeds = self.0.into_iter().filter_map(feed).collect();
         let plan = if K::resource().namespaced {

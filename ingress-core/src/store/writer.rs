@@ -108,6 +108,7 @@ impl<K: Kind> Writer<K> {
         let first_seq = self.next.position.seq + 1;
         let batch = Arc::new(Batch { epoch: self.next.position.epoch, first_seq, changes });
         self.next.position.seq = batch.last_seq();
+        self.shared.changes.count(&batch.changes);
         let mut dropped = Vec::new();
         let mut state = self.shared.lock();
         state.ring.push_back(batch);

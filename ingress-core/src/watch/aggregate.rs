@@ -25,6 +25,7 @@ use crate::error::{ErrorKind, SourceError};
 use crate::key::{ClusterId, LaneScope, Namespace, ObjectKey, Scope};
 use crate::kind::{Kind, NamespaceRecord};
 use crate::source::{ResourceSource, WatchEvent};
+use crate::stats::KindCounters;
 use crate::status::{Gauges, LaneId, LaneState, LaneStatus};
 use crate::store::{Snapshot, Store, Writer};
 use crate::watch::lane::{Lane, LaneMessage, LanePolicy};
@@ -36,6 +37,14 @@ const INBOX: usize = 256;
 pub(crate) struct Feed<K> {
     pub(crate) endpoint: Arc<Endpoint>,
     pub(crate) source: Arc<dyn ResourceSource<K>>,
+    counters: Arc<KindCounters>,
+}
+
+impl<K: Kind> Feed<K> {
+    pub(crate) fn new(endpoint: Arc<Endpoint>, source: Arc<dyn ResourceSource<K>>) -> Self {
+        let counters = endpoint.counters().kind(&K::resource());
+        Self { endpoint, source, counters }
+    }
 }
 
 /// Which lanes there are to be.
@@ -117,7 +126,8 @@ impl<K: Kind> Aggregator<K> {
                         messages.push(message);
                     }
                     for message in messages.drain(..) {
-                        self.merge(message);
+                        let cluster = message.lane.cluster.clone();
+                        self.counted(&cluster, |this| this.merge(message));
                     }
                 }
                 () = changed(&mut namespaces), if !self.fallen_back.is_empty() => self.adjust_all(),
@@ -156,6 +166,7 @@ impl<K: Kind> Aggregator<K> {
             run: self.runs,
             source: feed.source.clone(),
             endpoint: feed.endpoint.clone(),
+            counters: feed.counters.clone(),
             policy: self.policy.clone(),
             out: self.out.clone(),
         };
@@ -303,7 +314,16 @@ impl<K: Kind> Aggregator<K> {
     fn adjust_all(&mut self) {
         let clusters: Vec<ClusterId> = self.fallen_back.keys().cloned().collect();
         for cluster in &clusters {
-            self.adjust(cluster);
+            self.counted(cluster, |this| this.adjust(cluster));
+        }
+    }
+
+    /// Does something that concerns one cluster, and counts its objects.
+    fn counted(&mut self, cluster: &ClusterId, act: impl FnOnce(&mut Self)) {
+        let before = self.writer.state().len();
+        act(self);
+        if let Some(feed) = self.feeds.get(cluster) {
+            feed.counters.objects(before, self.writer.state().len());
         }
     }
 

@@ -31,12 +31,13 @@ use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use crate::classify::Class;
 use crate::clock::{wall_after, wall_now};
-use crate::endpoint::{Endpoint, Outlook, no_answer};
+use crate::endpoint::{Endpoint, Outlook};
 use crate::error::{ErrorKind, SourceError};
 use crate::key::Revision;
 use crate::kind::Kind;
 use crate::resilience::backoff::BackoffPolicy;
 use crate::source::{ResourceSource, WatchEvent, WatchRequest, WatchStream};
+use crate::stats::{KindCounters, Outcomes};
 use crate::status::{Gauges, LaneId, LaneState, LaneStatus};
 
 /// How a lane behaves in trouble.
@@ -103,6 +104,7 @@ pub(crate) struct Lane<K> {
     pub(crate) run: u64,
     pub(crate) source: Arc<dyn ResourceSource<K>>,
     pub(crate) endpoint: Arc<Endpoint>,
+    pub(crate) counters: Arc<KindCounters>,
     pub(crate) policy: Arc<LanePolicy>,
     pub(crate) out: mpsc::Sender<LaneMessage<K>>,
 }
@@ -209,8 +211,9 @@ impl<K: Kind> Runner<K> {
             // Closed only together with the endpoint, which this lane holds: then there is simply no turn to wait for.
             let permit = self.lane.endpoint.syncs().acquire_owned().await.ok();
             let mut turn = Turn(permit.map(|permit| (permit, Instant::now() + TURN)));
-            let Lane { source, policy, status, .. } = &self.lane;
-            let asked = ask(&**source, WatchRequest::new(scope), policy.answer_within, &status.gauges);
+            let Lane { source, policy, status, counters, .. } = &self.lane;
+            let request = WatchRequest::new(scope);
+            let asked = ask(&**source, request, policy.answer_within, &counters.list, &status.gauges);
             return match turn.hold(asked).await {
                 Ok(stream) => {
                     self.enter(LaneState::Syncing).await?;
@@ -222,8 +225,9 @@ impl<K: Kind> Runner<K> {
         let source = self.lane.source.clone();
         let within = self.lane.policy.answer_within;
         let gauges = self.lane.status.gauges.clone();
-        let mut asked =
-            std::pin::pin!(ask(&*source, WatchRequest::resuming(scope, revision), within, &gauges));
+        let counters = self.lane.counters.clone();
+        let request = WatchRequest::resuming(scope, revision);
+        let mut asked = std::pin::pin!(ask(&*source, request, within, &counters.watch, &gauges));
         let answer = tokio::select! {
             answer = &mut asked => answer,
             () = sleep(self.lane.policy.grace), if self.lane.status.is_live() => {
@@ -282,6 +286,7 @@ impl<K: Kind> Runner<K> {
         self.resume = Some(revision);
         if self.lane.status.last_sync.is_some() {
             self.lane.status.relists += 1;
+            self.lane.counters.relist();
         }
         self.become_live();
         let result = self.follow(&more);
@@ -382,8 +387,10 @@ impl<K: Kind> Runner<K> {
     fn doubt(&self) -> Option<BoxFuture<'static, bool>> {
         let request = WatchRequest::resuming(self.lane.status.id.scope.clone(), self.resume.clone()?);
         let (source, endpoint) = (self.lane.source.clone(), self.lane.endpoint.clone());
-        let within = self.lane.policy.answer_within;
-        Some(Box::pin(async move { missed(&*source, &endpoint, request, within).await.is_some() }))
+        let (counters, within) = (self.lane.counters.clone(), self.lane.policy.answer_within);
+        Some(Box::pin(async move {
+            missed(&*source, &endpoint, request, within, &counters.watch).await.is_some()
+        }))
     }
 
     /// Keeps the resume point: the revision of the last event.
@@ -402,6 +409,7 @@ impl<K: Kind> Runner<K> {
 
     async fn fail(&mut self, error: SourceError) -> Step<State<K>> {
         self.lane.endpoint.observe(Err(&error));
+        self.lane.counters.failed(&error);
         if let Some(since) = self.live_since.take() {
             let (policy, well) = (&self.lane.policy, since.elapsed());
             let failures = self.lane.status.failures;
@@ -557,10 +565,11 @@ async fn missed<K: Kind>(
     endpoint: &Endpoint,
     request: WatchRequest,
     within: Duration,
+    outcomes: &Outcomes,
 ) -> Option<()> {
     // One at a time for a whole cluster, so that many quiet lanes cost it a request a second and no more.
     let _turn = endpoint.doubts().acquire_owned().await.ok()?;
-    let mut stream = timeout(within, source.watch(request)).await.ok()?.ok()?;
+    let mut stream = outcomes.ask(within, source.watch(request)).await.ok()?;
     let told = async {
         while let Some(Ok(batch)) = stream.next().await {
             if batch.iter().any(|event| matches!(event, WatchEvent::Applied(_) | WatchEvent::Deleted(_))) {
@@ -600,10 +609,10 @@ async fn ask<K: Kind>(
     source: &dyn ResourceSource<K>,
     request: WatchRequest,
     within: Duration,
+    outcomes: &Outcomes,
     gauges: &Gauges,
 ) -> Result<WatchStream<K>, SourceError> {
-    let answer = timeout(within, source.watch(request));
-    let stream = answer.await.unwrap_or_else(|_| Err(no_answer(within)))?;
+    let stream = outcomes.ask(within, source.watch(request)).await?;
     gauges.contact();
     Ok(stream)
 }

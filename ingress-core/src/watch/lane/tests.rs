@@ -51,6 +51,7 @@ fn bench_that_doubts_after(seconds: u64) -> Bench {
         run: 1,
         source: Arc::new(source),
         endpoint: endpoint.clone(),
+        counters: endpoint.counters().kind(&NamespaceRecord::resource()),
         policy: Arc::new(policy),
         out,
     };
