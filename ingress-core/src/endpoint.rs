@@ -131,7 +131,7 @@ impl Endpoint {
     }
 
     pub(crate) fn stats(&self) -> ClusterStats {
-        self.counters.read(self.info.id.clone(), self.last_probe())
+        self.counters.read(self.info.clone(), self.last_probe())
     }
 
     pub(crate) fn last_probe(&self) -> Option<Probe> {

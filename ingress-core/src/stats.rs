@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 use crate::endpoint::Probe;
 use crate::error::ErrorKind;
-use crate::key::ClusterId;
 use crate::resilience::breaker::BreakerState;
+use crate::source::ClusterInfo;
 use crate::status::LaneStatus;
 use crate::store::Position;
 
@@ -36,8 +36,8 @@ pub struct Stats {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ClusterStats {
-    /// Which cluster.
-    pub cluster: ClusterId,
+    /// Which cluster, and how it was found.
+    pub info: ClusterInfo,
     /// The state of its circuit breaker.
     pub breaker: BreakerState,
     /// How often the breaker entered each of its states; it began closed.

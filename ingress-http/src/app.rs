@@ -8,6 +8,7 @@ use ingress_core::source::Origin;
 use ingress_core::{ClusterId, Hub};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::metrics::http_side::HttpCounters;
 use crate::shutdown::Shutdown;
 use crate::stream::Feeds;
 use crate::wire::BreakerOf;
@@ -20,6 +21,7 @@ pub(crate) struct App {
     shutdown: Shutdown,
     streams: Arc<Semaphore>,
     feeds: Arc<Feeds>,
+    counters: Arc<HttpCounters>,
 }
 
 /// What can be configured.
@@ -36,7 +38,7 @@ pub(crate) struct Options {
 impl App {
     pub(crate) fn new(hub: Hub, options: Options, shutdown: Shutdown) -> Self {
         let streams = Arc::new(Semaphore::new(options.max_streams));
-        Self { hub, options, shutdown, streams, feeds: Arc::default() }
+        Self { hub, options, shutdown, streams, feeds: Arc::default(), counters: Arc::default() }
     }
 
     pub(crate) fn hub(&self) -> &Hub {
@@ -59,6 +61,16 @@ impl App {
     /// A place for one more stream, given back when it is dropped; `None` when all are taken.
     pub(crate) fn place(&self) -> Option<OwnedSemaphorePermit> {
         self.streams.clone().try_acquire_owned().ok()
+    }
+
+    /// How many of these places are taken.
+    pub(crate) fn viewers(&self) -> usize {
+        self.options.max_streams.saturating_sub(self.streams.available_permits())
+    }
+
+    /// Where requests and streams are counted.
+    pub(crate) fn counters(&self) -> &Arc<HttpCounters> {
+        &self.counters
     }
 
     /// The clusters in view, in the order of their names, which is that of the store's keys.

@@ -5,15 +5,18 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use axum::Router;
+use axum::handler::Handler;
 use axum::http::Uri;
-use axum::routing::get;
+use axum::middleware;
+use axum::routing::{MethodRouter, get};
 use ingress_core::Hub;
 use tokio::sync::Semaphore;
 
 use crate::app::{App, Options};
+use crate::metrics::http_side::{Measured, Route, measure};
 use crate::problem::{Problem, ProblemType};
 use crate::shutdown::Shutdown;
-use crate::{health, info, list, namespaces, object, stream};
+use crate::{health, info, list, metrics, namespaces, object, stream};
 
 /// How often a stream says that it is alive, unless configured otherwise.
 pub const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(15);
@@ -133,19 +136,33 @@ impl Dashboard {
     /// It answers every path below, unknown ones with a problem document. axum's `nest` leaves `/routes/`, with the slash,
     /// to the host; `host.nest_service("/routes", router)` serves that, too.
     pub fn into_router(self) -> Router {
-        let router = Router::new()
-            .route("/api/ingresses", get(list::list))
-            .route("/api/ingresses/stream", get(stream::events))
-            .route("/api/ingresses/{namespace}/{name}", get(object::object))
-            .route("/api/ingresses/{namespace}/{name}/yaml", get(object::object_yaml))
-            .route("/api/namespaces", get(namespaces::namespaces))
-            .route("/api/health", get(health::health))
-            .route("/api/info", get(info::info))
-            .route("/livez", get(health::livez))
-            .route("/readyz", get(health::readyz));
+        let measured = |route| middleware::from_fn_with_state(self.measured(route), measure);
+        // A method that is not allowed is answered, and counted, at its route.
+        let serve = |router: Router<App>, route: Route, methods: MethodRouter<App>| {
+            router.route(route.template(), methods.fallback(method_not_allowed).layer(measured(route)))
+        };
+        let router = Router::new();
+        let router = serve(router, Route::Ingresses, get(list::list));
+        let router = serve(router, Route::Stream, get(stream::events));
+        let router = serve(router, Route::Object, get(object::object));
+        let router = serve(router, Route::ObjectYaml, get(object::object_yaml));
+        let router = serve(router, Route::Namespaces, get(namespaces::namespaces));
+        let router = serve(router, Route::Health, get(health::health));
+        let router = serve(router, Route::Info, get(info::info));
+        let router = serve(router, Route::Livez, get(health::livez));
+        let router = serve(router, Route::Readyz, get(health::readyz));
+        let router = serve(router, Route::Metrics, get(metrics::metrics));
         #[cfg(feature = "ui")]
-        let router = router.merge(crate::page::router());
-        router.method_not_allowed_fallback(method_not_allowed).fallback(not_found).with_state(self.app)
+        let router = router.merge(
+            crate::page::router()
+                .method_not_allowed_fallback(method_not_allowed)
+                .layer(measured(Route::Page)),
+        );
+        router.fallback(not_found.layer(measured(Route::Other))).with_state(self.app)
+    }
+
+    fn measured(&self, route: Route) -> Measured {
+        Measured::new(self.app.counters().clone(), route)
     }
 }
 

@@ -47,6 +47,7 @@ mod fixture;
 mod health;
 mod info;
 mod list;
+mod metrics;
 mod namespaces;
 mod negotiate;
 mod object;

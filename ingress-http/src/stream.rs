@@ -7,6 +7,7 @@
 //! `viewer` lies `feed`: what one filter shows is worked out and encoded once for all viewers that share it, snapshots in
 //! `segments` of which only those that changed are encoded again.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -25,6 +26,7 @@ use self::frames::Frames;
 use self::viewer::{Start, Viewer};
 use crate::app::{App, Options};
 use crate::filter::Filter;
+use crate::metrics::http_side::HttpCounters;
 use crate::params::Params;
 use crate::problem::{Problem, ProblemType};
 use crate::respond;
@@ -54,6 +56,7 @@ pub(crate) async fn events(
     params.finish()?;
     let start = start(&headers, since.as_deref())?;
     let Some(place) = app.place() else {
+        app.counters().streams.refused.one();
         let detail =
             format!("{} streams are open, as many as are served at a time", app.options().max_streams);
         return Err(Problem::new(ProblemType::TooManyStreams, detail).retry_after(FULL_HOUSE));
@@ -61,7 +64,12 @@ pub(crate) async fn events(
     let feed =
         app.feeds().of(filter, |filter| Feed::new(filter, app.clusters(), app.is_demo(), app.breaker_of()));
     let viewer = Viewer::new(app.hub().ingresses(), feed, start);
-    let events = Events::new(viewer, app.options(), app.shutdown().signal(), place);
+    let counters = app.counters().clone();
+    counters.streams.opened.one();
+    if viewer.is_resumed() {
+        counters.streams.resumed.one();
+    }
+    let events = Events::new(viewer, app.options(), app.shutdown().signal(), place, counters);
     let body = Body::from_stream(stream::unfold(events, async |mut events| {
         events.next().await.map(|bytes| (bytes, events))
     }));
@@ -95,15 +103,22 @@ struct Events {
     shutdown: Signal,
     next_beat: Instant,
     over: bool,
+    counters: Arc<HttpCounters>,
     _place: OwnedSemaphorePermit,
 }
 
 impl Events {
-    fn new(viewer: Viewer, options: Options, shutdown: Signal, place: OwnedSemaphorePermit) -> Self {
+    fn new(
+        viewer: Viewer,
+        options: Options,
+        shutdown: Signal,
+        place: OwnedSemaphorePermit,
+        counters: Arc<HttpCounters>,
+    ) -> Self {
         let mut frames = Frames::default();
         frames.retry(options.retry);
         let next_beat = Instant::now() + options.heartbeat;
-        Self { viewer, frames, options, shutdown, next_beat, over: false, _place: place }
+        Self { viewer, frames, options, shutdown, next_beat, over: false, counters, _place: place }
     }
 
     /// The next piece; `None` after `end`.
@@ -113,7 +128,11 @@ impl Events {
     /// Safe: what was not returned yet is still there for the next call.
     async fn next(&mut self) -> Option<Result<Bytes, serde_json::Error>> {
         match self.write().await {
-            Ok(()) => self.frames.take().map(Ok),
+            Ok(()) => {
+                let bytes = self.frames.take()?;
+                self.counters.streams.sent(bytes.len(), &self.frames.written());
+                Some(Ok(bytes))
+            }
             Err(error) => {
                 tracing::error!(%error, "an event could not be serialised");
                 self.over = true;

@@ -11,9 +11,9 @@ use tokio::time::timeout;
 use super::{CallOutcome, ChangeCounts, ClusterStats, KindStats, Verb};
 use crate::endpoint::{Probe, no_answer};
 use crate::error::{ErrorKind, SourceError};
-use crate::key::ClusterId;
 use crate::kind::Resource;
 use crate::resilience::breaker::BreakerState;
+use crate::source::ClusterInfo;
 use crate::store::Change;
 
 /// Counts up. No count depends on another one, so no order between them is asked for.
@@ -185,7 +185,7 @@ impl EndpointCounters {
         self.breaker.store(state as u8, Ordering::Relaxed);
     }
 
-    pub(crate) fn read(&self, cluster: ClusterId, probe: Option<Probe>) -> ClusterStats {
+    pub(crate) fn read(&self, info: ClusterInfo, probe: Option<Probe>) -> ClusterStats {
         let kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let state = usize::from(self.breaker.load(Ordering::Relaxed));
         let mut breaker_entered = BREAKER_STATES.map(|state| (state, 0));
@@ -193,7 +193,7 @@ impl EndpointCounters {
             *total = count.get();
         }
         ClusterStats {
-            cluster,
+            info,
             breaker: BREAKER_STATES.get(state).copied().unwrap_or(BreakerState::Closed),
             breaker_entered,
             breaker_refused: self.refused.get(),

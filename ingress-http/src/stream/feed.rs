@@ -16,6 +16,7 @@ use super::frames::Frames;
 use super::project::project;
 use super::segments::{self, Segments};
 use crate::filter::Filter;
+use crate::metrics::http_side::Written;
 use crate::wire::BreakerOf;
 
 /// How many bytes of encoded changes one feed holds for the viewers that come by later.
@@ -52,6 +53,7 @@ struct Held {
 pub(super) struct Piece {
     /// Empty when nothing that is shown changed.
     pub(super) bytes: Bytes,
+    pub(super) written: Written,
     /// The index in the batch of the first change that is not in it.
     pub(super) next: usize,
     /// The last change that is in it, shown or not.
@@ -130,7 +132,7 @@ impl Feed {
             next += 1;
         }
         let seen = Position::new(batch.epoch, (batch.first_seq + next as u64).saturating_sub(1));
-        Ok(Piece { bytes: frames.take().unwrap_or_default(), next, seen, told })
+        Ok(Piece { bytes: frames.take().unwrap_or_default(), written: frames.written(), next, seen, told })
     }
 
     /// A snapshot in segments. What did not change since the last one was asked for is not encoded again.
@@ -160,7 +162,7 @@ impl Feed {
 impl Piece {
     /// What it costs to hold, also when it is empty.
     fn cost(&self) -> usize {
-        self.bytes.len() + 128
+        self.bytes.len() + 256
     }
 }
 

@@ -8,6 +8,7 @@ use ingress_core::Position;
 use serde::Serialize;
 
 use super::project::Event;
+use crate::metrics::http_side::{EventType, Reset, Written};
 use crate::wire::{BreakerOf, Deleted, Item, Lane, Text};
 
 /// How much is written before it is sent.
@@ -22,6 +23,7 @@ pub(super) struct Frames {
     ready: VecDeque<Bytes>,
     ready_bytes: usize,
     bytes: Vec<u8>,
+    written: Written,
 }
 
 #[derive(Serialize)]
@@ -53,8 +55,14 @@ impl Frames {
         (!bytes.is_empty()).then(|| bytes.into())
     }
 
-    /// Bytes that others are sent, too.
-    pub(super) fn lend(&mut self, bytes: Bytes) {
+    /// What was written since the last time that this was asked.
+    pub(super) fn written(&mut self) -> Written {
+        std::mem::take(&mut self.written)
+    }
+
+    /// Bytes that others are sent, too, and which events they are.
+    pub(super) fn lend(&mut self, bytes: Bytes, written: &Written) {
+        self.written.add(written);
         let own = std::mem::take(&mut self.bytes);
         for bytes in [own.into(), bytes] {
             if !bytes.is_empty() {
@@ -86,11 +94,11 @@ impl Frames {
     /// An event.
     pub(super) fn event(
         &mut self,
-        name: &str,
+        event: EventType,
         id: Option<Position>,
         data: &impl Serialize,
     ) -> Result<(), serde_json::Error> {
-        self.text(&format!("event: {name}\n"));
+        self.begin(event);
         if let Some(id) = id {
             self.text(&format!("id: {id}\n"));
         }
@@ -101,6 +109,12 @@ impl Frames {
         Ok(())
     }
 
+    /// The first line of an event.
+    pub(super) fn begin(&mut self, event: EventType) {
+        self.written.event(event);
+        self.text(&format!("event: {}\n", event.as_str()));
+    }
+
     /// A change of the store, as one filter sees it.
     pub(super) fn change(
         &mut self,
@@ -109,24 +123,31 @@ impl Frames {
         breaker_of: &BreakerOf,
     ) -> Result<(), serde_json::Error> {
         match event {
-            Event::Added(key, ingress) => self.event("added", id, &Item { key, ingress, demo: false }),
-            Event::Modified(key, ingress) => self.event("modified", id, &Item { key, ingress, demo: false }),
-            Event::Deleted(key, last) => self.event("deleted", id, &Deleted::new(key, last)),
-            Event::Lane(status) => self.event("lane", id, &Lane::new(status, breaker_of(&status.id.cluster))),
-            Event::LaneRemoved(lane) => self.event("laneRemoved", id, &Id { id: Text(lane) }),
+            Event::Added(key, ingress) => {
+                self.event(EventType::Added, id, &Item { key, ingress, demo: false })
+            }
+            Event::Modified(key, ingress) => {
+                self.event(EventType::Modified, id, &Item { key, ingress, demo: false })
+            }
+            Event::Deleted(key, last) => self.event(EventType::Deleted, id, &Deleted::new(key, last)),
+            Event::Lane(status) => {
+                self.event(EventType::Lane, id, &Lane::new(status, breaker_of(&status.id.cluster)))
+            }
+            Event::LaneRemoved(lane) => self.event(EventType::LaneRemoved, id, &Id { id: Text(lane) }),
         }
     }
 
     /// Tells the client to forget everything, the resume point included: until the snapshot is complete, there is nothing
     /// to go on from.
-    pub(super) fn reset(&mut self, reason: &'static str) -> Result<(), serde_json::Error> {
+    pub(super) fn reset(&mut self, reason: Reset) -> Result<(), serde_json::Error> {
         self.text("id:\n");
-        self.event("reset", None, &Reason { reason })
+        self.written.reset(reason);
+        self.event(EventType::Reset, None, &Reason { reason: reason.as_str() })
     }
 
     /// The last event.
     pub(super) fn end(&mut self) -> Result<(), serde_json::Error> {
-        self.event("end", None, &Reason { reason: "shutdown" })
+        self.event(EventType::End, None, &Reason { reason: "shutdown" })
     }
 
     pub(super) fn text(&mut self, text: &str) {
@@ -149,15 +170,15 @@ mod tests {
     #[test]
     fn what_is_lent_stays_in_its_place() {
         let all = written(|frames| {
-            frames.lend(Bytes::from_static(b"1"));
+            frames.lend(Bytes::from_static(b"1"), &Written::default());
             frames.text("2");
-            frames.lend(Bytes::new());
-            frames.lend(Bytes::from_static(b"3"));
+            frames.lend(Bytes::new(), &Written::default());
+            frames.lend(Bytes::from_static(b"3"), &Written::default());
             frames.text("4");
         });
         assert_eq!(all, "1234");
         let mut frames = Frames::default();
-        frames.lend(vec![0; FULL].into());
+        frames.lend(vec![0; FULL].into(), &Written::default());
         assert!(frames.is_full());
     }
 
@@ -167,9 +188,9 @@ mod tests {
         assert_eq!(written(|frames| frames.retry(Duration::from_secs(2))), "retry: 2000\n\n");
         assert_eq!(written(|frames| frames.heartbeat(None)), ": heartbeat\n\n");
         assert_eq!(written(|frames| frames.heartbeat(Some(position))), ": heartbeat\nid: ab:7\n\n");
-        let event = written(|frames| frames.event("x", Some(position), &"a\nb\r").unwrap());
-        assert_eq!(event, "event: x\nid: ab:7\ndata: \"a\\nb\\r\"\n\n");
-        let reset = written(|frames| frames.reset("lagged").unwrap());
+        let event = written(|frames| frames.event(EventType::Added, Some(position), &"a\nb\r").unwrap());
+        assert_eq!(event, "event: added\nid: ab:7\ndata: \"a\\nb\\r\"\n\n");
+        let reset = written(|frames| frames.reset(Reset::Lagged).unwrap());
         assert_eq!(reset, "id:\nevent: reset\ndata: {\"reason\":\"lagged\"}\n\n");
         assert_eq!(
             written(|frames| frames.end().unwrap()),

@@ -327,7 +327,7 @@ fn events(store: &Store<Ingress>, query: &str, shutdown: &Shutdown) -> Events {
     let options =
         Options { heartbeat: Duration::from_secs(15), retry: Duration::from_secs(2), max_streams: 1 };
     let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
-    Events::new(viewer(store, query, Start::Fresh), options, shutdown.signal(), place)
+    Events::new(viewer(store, query, Start::Fresh), options, shutdown.signal(), place, Arc::default())
 }
 
 async fn next(events: &mut Events) -> Vec<Block> {

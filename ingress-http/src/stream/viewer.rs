@@ -12,6 +12,7 @@ use super::feed::Feed;
 use super::frames::Frames;
 use super::project::project;
 use super::segments::Segments;
+use crate::metrics::http_side::{EventType, Reset, Written};
 use crate::wire::Lane;
 
 /// Where a client wants to begin.
@@ -39,7 +40,7 @@ pub(super) struct Viewer {
 
 enum Step {
     /// Tell of the lanes, after a reset if there is a reason for one.
-    Begin { snapshot: Snapshot<Ingress>, reset: Option<&'static str> },
+    Begin { snapshot: Snapshot<Ingress>, reset: Option<Reset> },
     /// The same for a client that has the state already.
     Resume { snapshot: Snapshot<Ingress> },
     /// Send the rest of the snapshot.
@@ -54,11 +55,11 @@ impl Viewer {
     pub(super) fn new(store: &Store<Ingress>, feed: Arc<Feed>, start: Start) -> Self {
         let resumed = match start {
             Start::Fresh => Err(None),
-            Start::Unresumable => Err(Some("resume-expired")),
+            Start::Unresumable => Err(Some(Reset::ResumeExpired)),
             Start::Resume(position) => match store.resume(position) {
                 Ok(resumed) => Ok((position, resumed)),
-                Err(ResumeError::EpochChanged) => Err(Some("epoch-changed")),
-                Err(_) => Err(Some("resume-expired")),
+                Err(ResumeError::EpochChanged) => Err(Some(Reset::EpochChanged)),
+                Err(_) => Err(Some(Reset::ResumeExpired)),
             },
         };
         match resumed {
@@ -77,6 +78,11 @@ impl Viewer {
                 Self { feed, deltas, seen: position, told: position, replaying: None, step }
             }
         }
+    }
+
+    /// Whether the client goes on from where it was. Asked before anything is written.
+    pub(super) fn is_resumed(&self) -> bool {
+        self.replaying.is_some()
     }
 
     /// A resume point that is newer than the client's, if there is one.
@@ -136,7 +142,7 @@ impl Viewer {
                 self.seen = snapshot.position();
                 self.told = self.seen;
                 self.replaying = None;
-                self.step = Step::Begin { snapshot, reset: Some("lagged") };
+                self.step = Step::Begin { snapshot, reset: Some(Reset::Lagged) };
             }
             // A kind of update that this version does not know carries nothing that it could show.
             _ => {}
@@ -150,7 +156,7 @@ impl Viewer {
     ) -> Result<(), serde_json::Error> {
         for status in snapshot.lanes().filter(|status| self.feed.filter.concerns_lane(&status.id)) {
             let breaker = (self.feed.breaker_of())(&status.id.cluster);
-            frames.event("lane", None, &Lane::new(status, breaker))?;
+            frames.event(EventType::Lane, None, &Lane::new(status, breaker))?;
         }
         Ok(())
     }
@@ -164,7 +170,7 @@ impl Viewer {
         frames: &mut Frames,
     ) -> Result<(), serde_json::Error> {
         let done = next + 1 >= segments.len();
-        frames.text("event: snapshot\n");
+        frames.begin(EventType::Snapshot);
         if done {
             frames.text(&format!("id: {position}\n"));
         }
@@ -173,7 +179,7 @@ impl Viewer {
         if let Some(segment) = segments.get(next) {
             // A snapshot of ten thousand objects is several megabytes; nobody holds them for a single viewer.
             let has_company = Arc::strong_count(&self.feed) > 1;
-            frames.lend(segment.bytes(has_company)?);
+            frames.lend(segment.bytes(has_company)?, &Written::default());
         }
         let demo = if self.feed.is_demo() { ",\"demo\":true" } else { "" };
         frames.text(&format!("],\"done\":{done}{demo}}}\n\n"));
@@ -193,7 +199,7 @@ impl Viewer {
             self.replay(&batch, next, frames)?
         } else {
             let piece = self.feed.piece(&batch, next)?;
-            frames.lend(piece.bytes);
+            frames.lend(piece.bytes, &piece.written);
             self.seen = piece.seen;
             self.told = piece.told.unwrap_or(self.told);
             piece.next

@@ -1,8 +1,8 @@
 use super::*;
-use crate::key::{LaneScope, Namespace, Scope};
+use crate::key::{ClusterId, LaneScope, Namespace, Scope};
 use crate::kind::{Ingress, Kind, NamespaceRecord};
+use crate::source::Origin;
 use crate::source::scripted::{Feed, Handle, Watch, cluster};
-use crate::source::{ClusterInfo, Origin};
 use crate::{Hub, Position};
 
 fn error(kind: ErrorKind) -> SourceError {
@@ -53,12 +53,12 @@ fn objects_go_up_and_down() {
 #[test]
 fn the_breakers_state_is_the_one_it_entered_last() {
     let counters = EndpointCounters::default();
-    let id = ClusterId::new("c").unwrap();
-    assert_eq!(counters.read(id.clone(), None).breaker, BreakerState::Closed);
+    let info = ClusterInfo::new(ClusterId::new("c").unwrap(), Origin::Custom);
+    assert_eq!(counters.read(info.clone(), None).breaker, BreakerState::Closed);
     counters.entered(BreakerState::Open);
     counters.entered(BreakerState::HalfOpen);
     counters.entered(BreakerState::Open);
-    let stats = counters.read(id, None);
+    let stats = counters.read(info, None);
     assert_eq!(stats.breaker, BreakerState::Open);
     let entered = stats.breaker_entered.map(|(state, count)| (state.as_str(), count));
     assert_eq!(entered, [("closed", 0), ("open", 2), ("half-open", 1)]);
