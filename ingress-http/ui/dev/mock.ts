@@ -209,6 +209,7 @@ class MockServer {
       retryAt: null,
       objects: this.#cluster.items.filter((item) => item.namespace === namespace).length,
       relists: 0,
+      malformed: 0,
       breaker: 'closed',
       error: null,
     };
