@@ -27,7 +27,7 @@ use futures::future::BoxFuture;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
-use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use crate::classify::Class;
 use crate::clock::{wall_after, wall_now};
@@ -39,6 +39,7 @@ use crate::resilience::backoff::BackoffPolicy;
 use crate::source::{ResourceSource, WatchEvent, WatchRequest, WatchStream};
 use crate::stats::{KindCounters, Outcomes};
 use crate::status::{Gauges, LaneId, LaneState, LaneStatus};
+use crate::watch::doubt::{answer, missed};
 
 /// How a lane behaves in trouble.
 #[derive(Debug, Clone)]
@@ -329,7 +330,7 @@ impl<K: Kind> Runner<K> {
                     quiet.as_mut().reset(again.min(last_heard + policy.silence));
                     continue;
                 }
-                missed = wait_for(&mut doubt) => {
+                missed = answer(&mut doubt) => {
                     doubt = None;
                     if missed {
                         let message = "the watch said nothing of what happened: its connection is dead";
@@ -553,41 +554,6 @@ async fn next<K: Kind>(
 fn silence(policy: &LanePolicy) -> SourceError {
     let message = format!("the watch was silent for {} s", policy.silence.as_secs());
     SourceError::new(ErrorKind::Timeout, message)
-}
-
-/// How long a second watch is listened to: the API server tells at once what happened after a resume point.
-const LISTEN: Duration = Duration::from_secs(1);
-
-/// `Some` when a second watch tells of a change. The first one, if it lives, tells of it within a moment, and whoever waits
-/// for this hears that first.
-async fn missed<K: Kind>(
-    source: &dyn ResourceSource<K>,
-    endpoint: &Endpoint,
-    request: WatchRequest,
-    within: Duration,
-    outcomes: &Outcomes,
-) -> Option<()> {
-    // One at a time for a whole cluster, so that many quiet lanes cost it a request a second and no more.
-    let _turn = endpoint.doubts().acquire_owned().await.ok()?;
-    let mut stream = outcomes.ask(within, source.watch(request)).await.ok()?;
-    let told = async {
-        while let Some(Ok(batch)) = stream.next().await {
-            if batch.iter().any(|event| matches!(event, WatchEvent::Applied(_) | WatchEvent::Deleted(_))) {
-                return Some(());
-            }
-        }
-        None
-    };
-    timeout(LISTEN, told).await.ok()??;
-    sleep(LISTEN).await;
-    Some(())
-}
-
-async fn wait_for(doubt: &mut Option<BoxFuture<'static, bool>>) -> bool {
-    match doubt {
-        Some(doubt) => doubt.await,
-        None => std::future::pending().await,
-    }
 }
 
 /// Resolves when the endpoint's outlook concerns a lane that believes its watch to be up: with the error when an outage

@@ -6,6 +6,7 @@ use crate::resilience::breaker::BreakerPolicy;
 use crate::resilience::retry::RetryPolicy;
 use crate::source::scripted::{Feed, Handle, ScriptedSource, Watch, cluster, pair};
 use crate::source::{ClusterInfo, Origin};
+use crate::watch::doubt::LISTEN;
 use tokio::task::JoinSet;
 
 fn object(name: &str, revision: &str) -> NamespaceRecord {
