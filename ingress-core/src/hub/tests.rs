@@ -1,10 +1,8 @@
-use std::collections::BTreeMap;
-
 use super::*;
 use crate::key::Namespace;
 use crate::kind::Resource;
 use crate::source::Origin;
-use crate::source::scripted::{self, Watch};
+use crate::source::scripted::{self, asked};
 use crate::status::LaneState;
 use crate::store::{Change, Snapshot, Update};
 
@@ -64,17 +62,6 @@ fn info(cluster: &str) -> ClusterInfo {
 
 fn keys<K: Kind>(hub: &Hub) -> Vec<String> {
     hub.store::<K>().unwrap().snapshot().iter().map(|(key, _)| key.to_string()).collect()
-}
-
-/// The watches that are asked for next, by namespace (empty for the whole cluster).
-async fn asked<K: Kind>(script: &mut scripted::Handle<K>, count: usize) -> BTreeMap<String, Watch<K>> {
-    let mut watches = BTreeMap::new();
-    for _ in 0..count {
-        let watch = script.next_watch().await.unwrap();
-        let scope = watch.request().scope.namespace().map_or(String::new(), ToString::to_string);
-        assert!(watches.insert(scope, watch).is_none());
-    }
-    watches
 }
 
 #[tokio::test(start_paused = true)]

@@ -321,3 +321,18 @@ impl<K: Kind> Cluster for ScriptedKind<K> {
         Ok(())
     }
 }
+
+/// The watches that are asked for next, by namespace (empty for the whole cluster).
+#[cfg(test)]
+pub(crate) async fn asked<K: Kind>(
+    script: &mut Handle<K>,
+    count: usize,
+) -> std::collections::BTreeMap<String, Watch<K>> {
+    let mut watches = std::collections::BTreeMap::new();
+    for _ in 0..count {
+        let watch = script.next_watch().await.unwrap();
+        let scope = watch.request().scope.namespace().map_or(String::new(), ToString::to_string);
+        assert!(watches.insert(scope, watch).is_none());
+    }
+    watches
+}

@@ -5,7 +5,7 @@ use super::*;
 use crate::error::SourceError;
 use crate::hub::{Hub, HubBuilder};
 use crate::kind::Ingress;
-use crate::source::scripted::{ClusterHandle, Feed, Handle, Watch, cluster};
+use crate::source::scripted::{ClusterHandle, Feed, Watch, asked, cluster};
 use crate::source::{ClusterInfo, Origin};
 use crate::store::{Change, Update};
 
@@ -56,17 +56,6 @@ fn names(hub: &Hub) -> Vec<String> {
         .iter()
         .map(|(key, _)| format!("{}/{}", key.namespace().unwrap(), key.name()))
         .collect()
-}
-
-/// The watches that are asked for next, by namespace (empty for the whole cluster).
-async fn asked(script: &mut Handle<Ingress>, count: usize) -> BTreeMap<String, Watch<Ingress>> {
-    let mut watches = BTreeMap::new();
-    for _ in 0..count {
-        let watch = script.next_watch().await.unwrap();
-        let scope = watch.request().scope.namespace().map_or(String::new(), ToString::to_string);
-        assert!(watches.insert(scope, watch).is_none());
-    }
-    watches
 }
 
 async fn accept(
