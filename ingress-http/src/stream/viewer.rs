@@ -210,7 +210,8 @@ impl Viewer {
         Ok(())
     }
 
-    /// Whether there are changes to come that are older than the lanes which the client was told of.
+    /// Whether there are changes to come that are older than the lanes which the client was told of. Those lanes are of the end
+    /// of a batch, so no batch is half of the one and half of the other.
     fn is_replaying(&mut self) -> bool {
         self.replaying.take_if(|now| self.seen.seq >= now.position().seq);
         self.replaying.is_some()
@@ -239,9 +240,6 @@ impl Viewer {
         frames: &mut Frames,
     ) -> Result<(), serde_json::Error> {
         self.seen = position;
-        if self.replaying.as_ref().is_some_and(|now| position.seq > now.position().seq) {
-            self.replaying = None;
-        }
         let knows_newer = |lane: &LaneId| self.replaying.as_ref().is_some_and(|now| now.lane(lane).is_some());
         match change {
             Change::Lane(status) if knows_newer(&status.id) => return Ok(()),
