@@ -19,6 +19,7 @@
 //!
 //! Nothing below calls upward, and a slow reader never slows a lane.
 
+pub mod access;
 pub mod classify;
 pub mod clock;
 mod endpoint;
