@@ -83,6 +83,13 @@ impl ClusterId {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Namespace(Arc<str>);
 
+/// As text, for look-ups in sets and maps.
+impl std::borrow::Borrow<str> for Namespace {
+    fn borrow(&self) -> &str {
+        self.as_str()
+    }
+}
+
 impl Namespace {
     /// Parses a namespace's name.
     ///

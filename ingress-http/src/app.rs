@@ -11,12 +11,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::metrics::http_side::HttpCounters;
 use crate::shutdown::Shutdown;
 use crate::stream::Feeds;
+use crate::view::Guard;
 use crate::wire::BreakerOf;
 
 /// The router's state; cloned per request.
 #[derive(Debug, Clone)]
 pub(crate) struct App {
-    hub: Hub,
+    guard: Guard,
     options: Options,
     shutdown: Shutdown,
     streams: Arc<Semaphore>,
@@ -38,11 +39,19 @@ pub(crate) struct Options {
 impl App {
     pub(crate) fn new(hub: Hub, options: Options, shutdown: Shutdown) -> Self {
         let streams = Arc::new(Semaphore::new(options.max_streams));
-        Self { hub, options, shutdown, streams, feeds: Arc::default(), counters: Arc::default() }
+        Self {
+            guard: Guard::new(hub),
+            options,
+            shutdown,
+            streams,
+            feeds: Arc::default(),
+            counters: Arc::default(),
+        }
     }
 
-    pub(crate) fn hub(&self) -> &Hub {
-        &self.hub
+    /// The engine, and who may see what of it.
+    pub(crate) fn guard(&self) -> &Guard {
+        &self.guard
     }
 
     pub(crate) fn options(&self) -> Options {
@@ -73,21 +82,14 @@ impl App {
         &self.counters
     }
 
-    /// The clusters in view, in the order of their names, which is that of the store's keys.
-    pub(crate) fn clusters(&self) -> Vec<ClusterId> {
-        let mut clusters: Vec<_> = self.hub.clusters().into_iter().map(|status| status.info.id).collect();
-        clusters.sort_unstable();
-        clusters
-    }
-
     /// Whether any of what is shown is simulated.
     pub(crate) fn is_demo(&self) -> bool {
-        self.hub.clusters().iter().any(|status| status.info.origin == Origin::Demo)
+        self.guard.clusters().iter().any(|status| status.info.origin == Origin::Demo)
     }
 
     /// Whether a cluster is a simulated one.
     pub(crate) fn is_demo_cluster(&self, cluster: &ClusterId) -> bool {
-        self.hub
+        self.guard
             .clusters()
             .iter()
             .any(|status| status.info.id == *cluster && status.info.origin == Origin::Demo)
@@ -95,9 +97,9 @@ impl App {
 
     /// Tells the state of each cluster's circuit breaker whenever it is asked.
     pub(crate) fn breaker_of(&self) -> BreakerOf {
-        let hub = self.hub.clone();
+        let guard = self.guard.clone();
         Arc::new(move |cluster| {
-            let known = hub.clusters().into_iter().find(|status| status.info.id == *cluster);
+            let known = guard.clusters().into_iter().find(|status| status.info.id == *cluster);
             known.map_or(BreakerState::Closed, |status| status.breaker)
         })
     }

@@ -7,20 +7,20 @@ use std::fmt;
 use std::hash::Hash;
 
 use http::{HeaderMap, HeaderValue, header};
-use ingress_core::Position;
 
 use crate::cursor::fingerprint;
+use crate::view::Mark;
 
 /// The tag of one answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Tag {
-    position: Position,
+    mark: Mark,
     question: u64,
 }
 
 impl Tag {
-    pub(crate) fn new(position: Position, question: &impl Hash) -> Self {
-        Self { position, question: fingerprint(question) }
+    pub(crate) fn new(mark: Mark, question: &impl Hash) -> Self {
+        Self { mark, question: fingerprint(question) }
     }
 
     /// The value of the `ETag` header.
@@ -43,7 +43,11 @@ impl Tag {
 /// What stands between the quotes.
 impl fmt::Display for Tag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:x}-{}-{:x}", self.position.epoch, self.position.seq, self.question)
+        match self.mark {
+            Mark::Plain(position) => write!(f, "{:x}-{}", position.epoch, position.seq)?,
+            Mark::Sealed(_) => write!(f, "{}", self.mark)?,
+        }
+        write!(f, "-{:x}", self.question)
     }
 }
 
@@ -56,12 +60,16 @@ fn opaque_tags(list: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
 
+    fn plain(epoch: u64, seq: u64) -> Mark {
+        Mark::Plain(ingress_core::Position::new(epoch, seq))
+    }
+
     fn known(values: &[&str]) -> bool {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(header::IF_NONE_MATCH, HeaderValue::from_str(value).unwrap());
         }
-        let tag = Tag { position: Position::new(0xab, 7), question: 0x1 };
+        let tag = Tag { mark: plain(0xab, 7), question: 0x1 };
         assert_eq!(tag.header(), "W/\"ab-7-1\"");
         tag.is_known(&headers)
     }
@@ -82,13 +90,9 @@ mod tests {
 
     #[test]
     fn other_questions_and_positions_have_other_tags() {
-        let tag = Tag::new(Position::new(1, 2), &"a");
-        assert_eq!(tag, Tag::new(Position::new(1, 2), &"a"));
-        for other in [
-            Tag::new(Position::new(1, 2), &"b"),
-            Tag::new(Position::new(1, 3), &"a"),
-            Tag::new(Position::new(2, 2), &"a"),
-        ] {
+        let tag = Tag::new(plain(1, 2), &"a");
+        assert_eq!(tag, Tag::new(plain(1, 2), &"a"));
+        for other in [Tag::new(plain(1, 2), &"b"), Tag::new(plain(1, 3), &"a"), Tag::new(plain(2, 2), &"a")] {
             assert_ne!(tag.to_string(), other.to_string());
         }
     }

@@ -4,10 +4,9 @@
 //! list and the stream use the same filter, so that what one shows, the other follows.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use ingress_core::kind::Backend;
-use ingress_core::{ClusterId, Ingress, Kind as _, LaneId, Namespace, ObjectKey, Snapshot};
+use ingress_core::{Ingress, Kind as _, LaneId, Namespace};
 
 use crate::params::Params;
 use crate::problem::Problem;
@@ -55,6 +54,11 @@ impl Filter {
         })
     }
 
+    /// Everything in one namespace.
+    pub(crate) fn of_namespace(namespace: Namespace) -> Self {
+        Self { namespaces: Some(BTreeSet::from([namespace])), ..Self::default() }
+    }
+
     /// The namespaces asked for; `None` means all.
     pub(crate) fn namespaces(&self) -> Option<&BTreeSet<Namespace>> {
         self.namespaces.as_ref()
@@ -75,32 +79,6 @@ impl Filter {
         match (&self.namespaces, lane.scope.namespace()) {
             (Some(wanted), Some(namespace)) => wanted.contains(namespace),
             _ => true,
-        }
-    }
-
-    /// Everything that is shown and lies after a key, ordered by key; `clusters` are those of the snapshot, in order. A
-    /// filter for namespaces walks only their ranges.
-    pub(crate) fn select<'a>(
-        &'a self,
-        snapshot: &'a Snapshot<Ingress>,
-        clusters: &'a [ClusterId],
-        after: Option<&'a ObjectKey>,
-    ) -> Box<dyn Iterator<Item = (&'a ObjectKey, &'a Arc<Ingress>)> + 'a> {
-        match &self.namespaces {
-            None => match after {
-                None => Box::new(snapshot.iter().filter(|(_, ingress)| self.matches(ingress))),
-                Some(after) => Box::new(snapshot.after(after).filter(|(_, ingress)| self.matches(ingress))),
-            },
-            Some(wanted) => {
-                // Skipped before anything is matched: comparing keys is cheap.
-                let is_before = move |key: &ObjectKey| after.is_some_and(|after| key <= after);
-                let ranges = clusters
-                    .iter()
-                    .flat_map(move |cluster| wanted.iter().map(move |namespace| (cluster, namespace)))
-                    .flat_map(move |(cluster, namespace)| snapshot.range(cluster, Some(namespace)));
-                let rest = ranges.skip_while(move |(key, _)| is_before(key));
-                Box::new(rest.filter(|(_, ingress)| self.matches(ingress)))
-            }
         }
     }
 

@@ -9,6 +9,7 @@ use ingress_core::{
 use serde_json::{Value, json};
 
 use crate::params::Params;
+use crate::view::{Granted, Grants, Lens, Veil};
 
 pub(crate) fn ingress(object: &Value) -> Ingress {
     decode(object)
@@ -63,4 +64,27 @@ pub(crate) fn filter(query: &str) -> crate::filter::Filter {
 
 pub(crate) fn closed() -> crate::wire::BreakerOf {
     Arc::new(|_| BreakerState::Closed)
+}
+
+/// Somebody who may see these namespaces of these clusters; `*` is all of one.
+pub(crate) fn grants(granted: &[(&str, &[&str])]) -> Grants {
+    let granted = granted.iter().map(|(name, namespaces)| {
+        let granted = if *namespaces == ["*"] {
+            Granted::Everywhere
+        } else {
+            Granted::In(namespaces.iter().map(|name| Namespace::new(name).unwrap()).collect())
+        };
+        (cluster(name), granted)
+    });
+    Grants::new(&[], granted.collect())
+}
+
+/// What somebody who may see everything asked for.
+pub(crate) fn lens(query: &str) -> Lens {
+    lens_of(query, Grants::All)
+}
+
+/// What somebody asked for.
+pub(crate) fn lens_of(query: &str, grants: Grants) -> Lens {
+    Lens::new(filter(query), grants, Arc::new(Veil::new()))
 }

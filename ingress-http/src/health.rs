@@ -23,7 +23,7 @@ pub(crate) async fn livez() -> Response {
 }
 
 pub(crate) async fn readyz(State(app): State<App>) -> Response {
-    if app.hub().is_ready() {
+    if app.guard().is_ready() {
         respond::answer(StatusCode::OK, PLAIN, "ok\n")
     } else {
         respond::answer(StatusCode::SERVICE_UNAVAILABLE, PLAIN, "the first sync is not done yet\n")
@@ -31,7 +31,7 @@ pub(crate) async fn readyz(State(app): State<App>) -> Response {
 }
 
 pub(crate) async fn health(State(app): State<App>) -> Result<Response, Problem> {
-    let clusters = app.hub().clusters();
+    let clusters = app.guard().clusters();
     let probes: Vec<_> =
         clusters.iter().map(|ClusterStatus { info, probe, .. }| (info.id.as_str(), probe.as_ref())).collect();
     let (status, health) = judge(&probes, app.is_demo(), wall_now());

@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::params::Params;
 use crate::problem::Problem;
 use crate::respond;
+use crate::view::View;
 use crate::wire::{Text, is_false};
 
 #[derive(Serialize)]
@@ -37,9 +38,13 @@ struct InScope<'a> {
     namespaces: Option<Vec<&'a str>>,
 }
 
-pub(crate) async fn info(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+pub(crate) async fn info(
+    State(app): State<App>,
+    view: View,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
     Params::none(query.as_deref())?;
-    let clusters = app.hub().clusters();
+    let clusters = app.guard().clusters();
     let clusters_shown = clusters
         .iter()
         .map(|status| Cluster {
@@ -49,7 +54,8 @@ pub(crate) async fn info(State(app): State<App>, RawQuery(query): RawQuery) -> R
             server: some(&status.info.server),
         })
         .collect();
-    let namespaces = match app.hub().scope() {
+    let scope = view.scope();
+    let namespaces = match &scope {
         Scope::Namespaces(names) => Some(names.iter().map(Namespace::as_str).collect()),
         _ => None,
     };

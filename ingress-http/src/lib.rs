@@ -61,6 +61,7 @@ mod respond;
 mod selector;
 mod shutdown;
 mod stream;
+mod view;
 mod wire;
 mod yaml;
 

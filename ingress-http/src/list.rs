@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures::stream;
 use http::HeaderMap;
 use ingress_core::clock::{Timestamp, wall_now};
-use ingress_core::{ClusterId, Ingress, ObjectKey, Position, Snapshot};
+use ingress_core::{Ingress, ObjectKey, Position};
 use serde::Serialize;
 
 use crate::app::App;
@@ -24,6 +24,7 @@ use crate::params::Params;
 use crate::partial::{Partial, partial};
 use crate::problem::Problem;
 use crate::respond;
+use crate::view::{Lens, Mark, Shown, View};
 use crate::wire::{Item, Text, is_false};
 
 /// How many items one answer holds at most.
@@ -33,30 +34,31 @@ const PIECE: usize = 500;
 
 pub(crate) async fn list(
     State(app): State<App>,
+    view: View,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let question = Question::parse(query.as_deref())?;
-    let snapshot = app.hub().ingresses().snapshot();
-    let tag = question.tag(snapshot.position());
+    let question = Question::parse(query.as_deref(), |filter| view.lens(filter))?;
+    let shown = view.ingresses();
+    let tag = question.tag(shown.position());
     if tag.is_known(&headers) {
         return Ok(respond::not_modified(&tag));
     }
-    let pieces = question.answer(&snapshot, &app.clusters(), app.is_demo(), wall_now())?;
+    let pieces = question.answer(&shown, app.is_demo(), wall_now())?;
     Ok(respond::tagged_json(&tag, pieces.into_body()?))
 }
 
 /// What a list was asked for.
 #[derive(Debug)]
 struct Question {
-    filter: Filter,
+    lens: Lens,
     order: Order,
     limit: Option<usize>,
     cursor: Option<Cursor>,
 }
 
 impl Question {
-    fn parse(query: Option<&str>) -> Result<Self, Problem> {
+    fn parse(query: Option<&str>, lens: impl FnOnce(Filter) -> Lens) -> Result<Self, Problem> {
         let mut params = Params::parse(query)?;
         let filter = Filter::take(&mut params)?;
         let order = Order::parse(params.one("sort")?.as_deref())?;
@@ -64,36 +66,27 @@ impl Question {
         let cursor = params.one("cursor")?;
         params.finish()?;
         let cursor = cursor.map(|text| Cursor::parse(&text, fingerprint(&(&filter, order)))).transpose()?;
-        Ok(Self { filter, order, limit, cursor })
+        Ok(Self { lens: lens(filter), order, limit, cursor })
     }
 
     fn tag(&self, position: Position) -> Tag {
-        Tag::new(position, &(&self.filter, self.order, self.limit, &self.cursor))
+        Tag::new(self.lens.mark(position), &(&self.lens, self.order, self.limit, &self.cursor))
     }
 
-    fn answer(
-        &self,
-        snapshot: &Snapshot<Ingress>,
-        clusters: &[ClusterId],
-        demo: bool,
-        timestamp: Timestamp,
-    ) -> Result<Pieces, serde_json::Error> {
-        let matching: Vec<_> = self
-            .filter
-            .select(snapshot, clusters, None)
-            .map(|(key, ingress)| self.order.rank(key, ingress))
-            .collect();
+    fn answer(&self, shown: &Shown, demo: bool, timestamp: Timestamp) -> Result<Pieces, serde_json::Error> {
+        let matching: Vec<_> =
+            shown.select(&self.lens).map(|(key, ingress)| self.order.rank(key, ingress)).collect();
         let total = matching.len();
         let (page, more) = self.order.page(matching, self.cursor.as_ref().map(Cursor::rank), self.limit);
         let last = page.last().filter(|_| more);
         let cursor = last
-            .map(|last| Cursor::after(&last.rank, fingerprint(&(&self.filter, self.order))))
+            .map(|last| Cursor::after(&last.rank, fingerprint(&(self.lens.filter(), self.order))))
             .transpose()?;
         let tail = Tail {
             total,
             cursor,
-            revision: Text(snapshot.position()),
-            partial: partial(snapshot.lanes(), clusters, self.filter.namespaces()),
+            revision: Text(self.lens.mark(shown.position())),
+            partial: partial(shown, &self.lens),
             timestamp: Text(timestamp),
             demo,
         };
@@ -117,7 +110,7 @@ struct Tail<'a> {
     total: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     cursor: Option<String>,
-    revision: Text<Position>,
+    revision: Text<Mark>,
     partial: Vec<Partial<'a>>,
     timestamp: Text<Timestamp>,
     #[serde(skip_serializing_if = "is_false")]

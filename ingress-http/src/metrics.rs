@@ -13,8 +13,8 @@ use std::fmt;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::{HeaderValue, StatusCode};
-use ingress_core::Hub;
 use ingress_core::clock::{Timestamp, wall_now};
+use ingress_core::stats::Stats;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, text};
 use prometheus_client::registry::Registry;
@@ -48,20 +48,23 @@ fn render(app: &App) -> Result<String, fmt::Error> {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Process(process::Process::read())));
     let ours = registry.sub_registry_with_prefix("ingress");
-    ours.register_collector(Box::new(Ours { app: app.clone(), engine: Engine::read(app.hub(), wall_now()) }));
+    ours.register_collector(Box::new(Ours {
+        app: app.clone(),
+        engine: Engine::read(app.guard().stats(), wall_now()),
+    }));
     text::encode(&mut text, &registry)?;
     Ok(text)
 }
 
 /// What is read of the engine for one scrape.
 struct Engine {
-    stats: ingress_core::stats::Stats,
+    stats: Stats,
     now: Timestamp,
 }
 
 impl Engine {
-    fn read(hub: &Hub, now: Timestamp) -> Self {
-        Self { stats: hub.stats(), now }
+    fn read(stats: Stats, now: Timestamp) -> Self {
+        Self { stats, now }
     }
 }
 

@@ -1,40 +1,40 @@
 //! `GET /api/namespaces`: the namespaces in view, each with the lane that feeds it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::StatusCode;
 use ingress_core::clock::{Timestamp, wall_now};
-use ingress_core::{
-    ClusterId, Ingress, Kind as _, LaneId, LaneScope, LaneStatus, NamespaceRecord, Position, Scope, Snapshot,
-};
+use ingress_core::{ClusterId, Ingress, Kind as _, LaneId, LaneScope, LaneStatus, NamespaceRecord, Scope};
 use serde::Serialize;
 
 use crate::app::App;
+use crate::filter::Filter;
 use crate::params::Params;
-use crate::partial::{Partial, partial};
+use crate::partial::{Partial, partial_of_lanes};
 use crate::problem::Problem;
 use crate::respond;
+use crate::view::{LaneSight, Lens, Mark, Shown, ShownNamespaces, View};
 use crate::wire::{BreakerOf, Lane, Pairs, Text, is_false};
 
 pub(crate) async fn namespaces(
     State(app): State<App>,
+    view: View,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     Params::none(query.as_deref())?;
-    let (records, ingresses) = (app.hub().namespaces().snapshot(), app.hub().ingresses().snapshot());
-    let clusters = app.clusters();
-    let view = View { records: &records, ingresses: &ingresses, scope: app.hub().scope() };
-    respond::json(StatusCode::OK, &view.answer(&clusters, &app.breaker_of(), app.is_demo(), wall_now()))
+    let (records, ingresses) = (view.namespaces(), view.ingresses());
+    let (lens, scope) = (view.lens(Filter::default()), view.scope());
+    let known = InView { records: &records, ingresses: &ingresses, lens: &lens, scope: &scope };
+    respond::json(StatusCode::OK, &known.answer(&app.breaker_of(), app.is_demo(), wall_now()))
 }
 
 #[derive(Serialize)]
 struct Answer<'a> {
     items: Vec<Entry<'a>>,
     total: usize,
-    revision: Text<Position>,
+    revision: Text<Mark>,
     partial: Vec<Partial<'a>>,
     timestamp: Text<Timestamp>,
     #[serde(skip_serializing_if = "is_false")]
@@ -59,23 +59,18 @@ struct Entry<'a> {
 struct Known<'a> {
     record: Option<&'a NamespaceRecord>,
     ingresses: usize,
-    lane: Option<&'a LaneStatus>,
+    lane: Option<(&'a LaneStatus, LaneSight)>,
 }
 
-struct View<'a> {
-    records: &'a Snapshot<NamespaceRecord>,
-    ingresses: &'a Snapshot<Ingress>,
+struct InView<'a> {
+    records: &'a ShownNamespaces,
+    ingresses: &'a Shown,
+    lens: &'a Lens,
     scope: &'a Scope,
 }
 
-impl<'a> View<'a> {
-    fn answer(
-        &self,
-        clusters: &'a [ClusterId],
-        breaker_of: &BreakerOf,
-        demo: bool,
-        timestamp: Timestamp,
-    ) -> Answer<'a> {
+impl<'a> InView<'a> {
+    fn answer(&self, breaker_of: &BreakerOf, demo: bool, timestamp: Timestamp) -> Answer<'a> {
         let items: Vec<_> = self
             .known()
             .into_iter()
@@ -90,15 +85,15 @@ impl<'a> View<'a> {
                 lane: known
                     .lane
                     .or_else(|| self.cluster_lane(cluster))
-                    .map(|lane| Lane::new(lane, breaker_of(cluster))),
+                    .map(|(lane, sight)| Lane::new(lane, sight, breaker_of(cluster))),
             })
             .collect();
         Answer {
             total: items.len(),
             items,
             // That of what is counted: a stream that resumes from it goes on from these counts.
-            revision: Text(self.ingresses.position()),
-            partial: partial(self.records.lanes(), clusters, None),
+            revision: Text(self.lens.mark(self.ingresses.position())),
+            partial: partial_of_lanes(self.records.lanes(), self.ingresses.clusters()),
             timestamp: Text(timestamp),
             demo,
         }
@@ -106,24 +101,29 @@ impl<'a> View<'a> {
 
     fn known(&self) -> BTreeMap<(&'a ClusterId, &'a str), Known<'a>> {
         let mut known: BTreeMap<_, Known<'_>> = BTreeMap::new();
-        for (key, record) in self.records.iter() {
+        // Who may not see the ingresses of a namespace is not told how many there are; so it is left out.
+        for (key, record) in self.records.iter().filter(|(key, _)| self.may_see(key.cluster(), key.name())) {
             known.entry((key.cluster(), key.name())).or_default().record = Some(record);
         }
-        for (key, _) in self.ingresses.iter() {
+        for (key, _) in self.ingresses.select(self.lens) {
             known.entry((key.cluster(), key.namespace().unwrap_or_default())).or_default().ingresses += 1;
         }
-        for lane in self.ingresses.lanes().map(Arc::as_ref) {
+        for (lane, sight) in self.ingresses.lanes(self.lens) {
             if let Some(namespace) = lane.id.scope.namespace() {
-                known.entry((&lane.id.cluster, namespace.as_str())).or_default().lane = Some(lane);
+                known.entry((&lane.id.cluster, namespace.as_str())).or_default().lane = Some((lane, sight));
             }
         }
         known.retain(|(_, name), _| self.scope.contains(name));
         known
     }
 
-    fn cluster_lane(&self, cluster: &ClusterId) -> Option<&'a LaneStatus> {
+    fn may_see(&self, cluster: &ClusterId, namespace: &str) -> bool {
+        self.lens.grants().sees(cluster, namespace)
+    }
+
+    fn cluster_lane(&self, cluster: &ClusterId) -> Option<(&'a LaneStatus, LaneSight)> {
         let id = LaneId::new(cluster.clone(), &Ingress::resource(), LaneScope::Cluster);
-        self.ingresses.lane(&id).map(Arc::as_ref)
+        self.ingresses.lanes(self.lens).find(|(lane, _)| lane.id == id)
     }
 }
 
@@ -134,9 +134,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::fixture::{closed, cluster, key, lane, namespace_record, simple};
+    use crate::fixture::{closed, cluster, grants, key, lane, lens_of, namespace_record, simple};
+    use crate::view::Grants;
 
-    fn answer(scope: &Scope, lanes: &[LaneStatus]) -> Value {
+    fn answer(grants: &Grants, scope: &Scope, lanes: &[LaneStatus]) -> Value {
         let (mut writer, ingresses) = Store::new(1, 100);
         for (namespace, name) in [("b", "x"), ("b", "y"), ("unlisted", "z")] {
             writer.apply(key("prod", namespace, name), simple(namespace, name, 1, "nginx", "h"));
@@ -152,16 +153,17 @@ mod tests {
         let id = LaneId::new(cluster("prod"), &NamespaceRecord::resource(), LaneScope::Cluster);
         writer.set_lane(LaneStatus::new(id, "Namespace"));
         writer.publish();
-        let (records, ingresses) = (records.snapshot(), ingresses.snapshot());
-        let view = View { records: &records, ingresses: &ingresses, scope };
+        let shown = Shown::of(ingresses.snapshot(), vec![cluster("prod")]);
+        let (records, lens) = (ShownNamespaces::of(records.snapshot()), lens_of("", grants.clone()));
+        let known = InView { records: &records, ingresses: &shown, lens: &lens, scope };
         let now = "2026-11-21T09:00:00Z".parse().unwrap();
-        serde_json::to_value(view.answer(&[cluster("prod")], &closed(), true, now)).unwrap()
+        serde_json::to_value(known.answer(&closed(), true, now)).unwrap()
     }
 
     #[test]
     fn all_that_is_known_of_is_there() {
         let lanes = [lane("prod", "*", LaneState::Live), lane("prod", "c", LaneState::Denied)];
-        let answer = answer(&Scope::All, &lanes);
+        let answer = answer(&Grants::All, &Scope::All, &lanes);
         let shown: Vec<_> = answer["items"]
             .as_array()
             .unwrap()
@@ -188,8 +190,21 @@ mod tests {
     }
 
     #[test]
+    fn nothing_tells_of_a_namespace_that_may_not_be_seen() {
+        let lanes = [lane("prod", "*", LaneState::Live), lane("prod", "c", LaneState::Denied)];
+        let answer = answer(&grants(&[("prod", &["b"])]), &Scope::All, &lanes);
+        let names: Vec<_> = answer["items"].as_array().unwrap().iter().map(|item| &item["name"]).collect();
+        assert_eq!(names, [&json!("b")]);
+        assert_eq!((&answer["total"], &answer["items"][0]["ingresses"]), (&json!(1), &json!(2)));
+        let lane = &answer["items"][0]["lane"];
+        assert_eq!((&lane["state"], &lane["objects"]), (&json!("live"), &Value::Null));
+        assert!(!answer["revision"].as_str().unwrap().contains(':'), "sealed");
+    }
+
+    #[test]
     fn the_scope_bounds_the_view() {
-        let answer = answer(&Scope::namespaces(["b"]).unwrap(), &[lane("prod", "b", LaneState::Live)]);
+        let answer =
+            answer(&Grants::All, &Scope::namespaces(["b"]).unwrap(), &[lane("prod", "b", LaneState::Live)]);
         assert_eq!(answer["total"], 1);
         assert_eq!(answer["items"][0]["lane"]["id"], "prod/ingresses/b");
     }

@@ -8,15 +8,17 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use ingress_core::{ClusterId, Ingress, Namespace, ObjectKey, Snapshot};
+use ingress_core::{ClusterId, Namespace, ObjectKey};
 
 use crate::app::App;
+use crate::filter::Filter;
 use crate::negotiate::Form;
 use crate::params::Params;
-use crate::partial::partial;
+use crate::partial::{Partial, partial};
 use crate::problem::{Problem, ProblemType};
 use crate::respond;
 use crate::selector::is_dns_subdomain;
+use crate::view::{Lens, Shown, View};
 use crate::wire::Item;
 use crate::yaml;
 
@@ -25,14 +27,15 @@ type Names = Result<Path<(String, String)>, PathRejection>;
 /// The object in the form that the client prefers.
 pub(crate) async fn object(
     State(app): State<App>,
+    view: View,
     names: Names,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let wanted = Wanted::parse(names, query.as_deref())?;
     let response = match Form::preferred(&headers) {
-        Some(Form::Json) => record(&app, &wanted)?,
-        Some(Form::Yaml) => whole(&app, &wanted).await?,
+        Some(Form::Json) => record(&app, &view, &wanted)?,
+        Some(Form::Yaml) => whole(&app, &view, &wanted).await?,
         None => {
             let detail = "an ingress comes as application/json or application/yaml";
             return Err(Problem::new(ProblemType::NotAcceptable, detail));
@@ -44,10 +47,11 @@ pub(crate) async fn object(
 /// The whole object as YAML, whatever the client prefers.
 pub(crate) async fn object_yaml(
     State(app): State<App>,
+    view: View,
     names: Names,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    whole(&app, &Wanted::parse(names, query.as_deref())?).await
+    whole(&app, &view, &Wanted::parse(names, query.as_deref())?).await
 }
 
 /// Which object is asked for. The names are those of a namespace and an ingress: they become part of a URL of the API
@@ -73,62 +77,65 @@ impl Wanted {
         Ok(Self { namespace, name, cluster })
     }
 
-    fn keys(&self, app: &App) -> Vec<ObjectKey> {
+    fn keys(&self, view: &View) -> Vec<ObjectKey> {
         let is_wanted =
             |cluster: &ClusterId| self.cluster.as_deref().is_none_or(|wanted| wanted == cluster.as_str());
-        app.clusters()
+        view.clusters()
             .into_iter()
             .filter(is_wanted)
             .map(|cluster| ObjectKey::new(cluster, Some(self.namespace.as_str()), &self.name))
             .collect()
     }
 
+    /// The namespace of the object, and nothing else.
+    fn lens(&self, view: &View) -> Lens {
+        view.lens(Filter::of_namespace(self.namespace.clone()))
+    }
+
     /// The one object in the store that is meant.
-    fn find(&self, app: &App, snapshot: &Snapshot<Ingress>) -> Result<ObjectKey, Problem> {
-        let mut known = self.keys(app).into_iter().filter(|key| snapshot.get(key).is_some());
+    fn find(&self, view: &View, shown: &Shown, lens: &Lens) -> Result<ObjectKey, Problem> {
+        let mut known = self.keys(view).into_iter().filter(|key| shown.get(key, lens).is_some());
         match (known.next(), known.next()) {
             (Some(key), None) => Ok(key),
             (Some(_), Some(_)) => {
                 let detail = "several clusters have such an ingress: `cluster` must say which one is meant";
                 Err(Problem::parameter("cluster", detail))
             }
-            (None, _) => Err(self.unknown(app, snapshot)),
+            (None, _) => Err(self.unknown(shown, lens)),
         }
     }
 
     // "There is none" and "nobody knows" are different answers, even if both are a 404.
-    fn unknown(&self, app: &App, snapshot: &Snapshot<Ingress>) -> Problem {
-        let wanted = std::collections::BTreeSet::from([self.namespace.clone()]);
-        let clusters: Vec<_> = self.keys(app).iter().map(|key| key.cluster().clone()).collect();
+    fn unknown(&self, shown: &Shown, lens: &Lens) -> Problem {
         let mut detail = format!("no ingress {}/{} is known", self.namespace, self.name);
-        if let Some(gap) = partial(snapshot.lanes(), &clusters, Some(&wanted)).first() {
+        let is_meant =
+            |gap: &&Partial<'_>| self.cluster.as_deref().is_none_or(|cluster| cluster == gap.cluster());
+        if let Some(gap) = partial(shown, lens).iter().find(is_meant) {
             detail.push_str(&format!(", but what is known of its namespace is incomplete: {}", gap.state()));
         }
         Problem::new(ProblemType::NotFound, detail)
     }
 }
 
-fn record(app: &App, wanted: &Wanted) -> Result<Response, Problem> {
-    let snapshot = app.hub().ingresses().snapshot();
-    let key = wanted.find(app, &snapshot)?;
-    let ingress = snapshot.get(&key).ok_or_else(|| wanted.unknown(app, &snapshot))?;
+fn record(app: &App, view: &View, wanted: &Wanted) -> Result<Response, Problem> {
+    let (shown, lens) = (view.ingresses(), wanted.lens(view));
+    let key = wanted.find(view, &shown, &lens)?;
+    let ingress = shown.get(&key, &lens).ok_or_else(|| wanted.unknown(&shown, &lens))?;
     let demo = app.is_demo_cluster(key.cluster());
     respond::json(StatusCode::OK, &Item { key: &key, ingress, demo })
 }
 
-async fn whole(app: &App, wanted: &Wanted) -> Result<Response, Problem> {
-    let snapshot = app.hub().ingresses().snapshot();
-    if !app.hub().scope().contains(wanted.namespace.as_str()) {
-        return Err(wanted.unknown(app, &snapshot));
-    }
+async fn whole(app: &App, view: &View, wanted: &Wanted) -> Result<Response, Problem> {
     // With one cluster to ask, it is asked even for what is not in the store: it knows best.
-    let mut keys = wanted.keys(app);
+    let mut keys = wanted.keys(view);
     let key = match (keys.pop(), keys.is_empty()) {
         (Some(key), true) => key,
-        _ => wanted.find(app, &snapshot)?,
+        _ => wanted.find(view, &view.ingresses(), &wanted.lens(view))?,
     };
-    drop(snapshot);
-    let object = app.hub().ingress_object(&key).await.map_err(|error| Problem::from(&error))?;
+    if !view.may_read(&key) {
+        return Err(wanted.unknown(&view.ingresses(), &wanted.lens(view)));
+    }
+    let object = view.ingress_object(&key).await.map_err(|error| Problem::from(&error))?;
     let mut text = String::new();
     if app.is_demo_cluster(key.cluster()) {
         text.push_str("# Of a simulated cluster: nothing of this is real.\n");

@@ -1,10 +1,10 @@
 //! `GET /api/ingresses/stream`: server-sent events (WHATWG HTML, section 9.2).
 //!
-//! Three steps that know nothing of each other: `project` decides what a change of the store means to one filter,
+//! Three steps that know nothing of each other: a `Lens` decides what a change of the store means to one viewer,
 //! `frames` writes events as bytes, `viewer` decides what comes next for one client. This file is the transport: it asks
 //! the viewer for the next bytes when, and only when, the connection can take some. A client that reads slowly therefore
-//! holds a place in the store's ring and nothing else; when the ring overtakes it, it is reset. Between `project` and
-//! `viewer` lies `feed`: what one filter shows is worked out and encoded once for all viewers that share it, snapshots in
+//! holds a place in the store's ring and nothing else; when the ring overtakes it, it is reset. Between lens and
+//! `viewer` lies `feed`: what one lens shows is worked out and encoded once for all viewers that share it, snapshots in
 //! `segments` of which only those that changed are encoded again.
 
 use std::sync::Arc;
@@ -16,7 +16,6 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures::stream;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use ingress_core::Position;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until};
 
@@ -31,10 +30,10 @@ use crate::params::Params;
 use crate::problem::{Problem, ProblemType};
 use crate::respond;
 use crate::shutdown::Signal;
+use crate::view::{Lens, View};
 
 mod feed;
 mod frames;
-mod project;
 mod segments;
 mod viewer;
 
@@ -47,23 +46,23 @@ const FULL_HOUSE: Duration = Duration::from_secs(10);
 
 pub(crate) async fn events(
     State(app): State<App>,
+    view: View,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let mut params = Params::parse(query.as_deref())?;
-    let filter = Filter::take(&mut params)?;
+    let lens = view.lens(Filter::take(&mut params)?);
     let since = params.one("since")?;
     params.finish()?;
-    let start = start(&headers, since.as_deref())?;
+    let start = start(&lens, &headers, since.as_deref())?;
     let Some(place) = app.place() else {
         app.counters().streams.refused.one();
         let detail =
             format!("{} streams are open, as many as are served at a time", app.options().max_streams);
         return Err(Problem::new(ProblemType::TooManyStreams, detail).retry_after(FULL_HOUSE));
     };
-    let feed =
-        app.feeds().of(filter, |filter| Feed::new(filter, app.clusters(), app.is_demo(), app.breaker_of()));
-    let viewer = Viewer::new(app.hub().ingresses(), feed, start);
+    let feed = app.feeds().of(lens, |lens| Feed::new(lens, view.clusters(), app.is_demo(), app.breaker_of()));
+    let viewer = Viewer::new(view.followed(), feed, start);
     let counters = app.counters().clone();
     counters.streams.opened.one();
     if viewer.is_resumed() {
@@ -79,17 +78,17 @@ pub(crate) async fn events(
 
 /// Where the client wants to go on. The header wins over the parameter: a browser that reconnects sends both, and the
 /// parameter is still the one of its first request.
-fn start(headers: &HeaderMap, since: Option<&str>) -> Result<Start, Problem> {
+fn start(lens: &Lens, headers: &HeaderMap, since: Option<&str>) -> Result<Start, Problem> {
     let since = since.map(|text| {
-        text.parse::<Position>().map_err(|error| {
-            Problem::parameter("since", format!("`since`: {error}, as an earlier answer gave it"))
+        lens.position(text).ok_or_else(|| {
+            Problem::parameter("since", "`since` must be a revision, as an earlier answer gave it")
         })
     });
     let since = since.transpose()?;
     match headers.get(LAST_EVENT_ID).filter(|value| !value.is_empty()) {
         None => Ok(since.map_or(Start::Fresh, Start::Resume)),
         Some(value) => {
-            let position = value.to_str().ok().and_then(|text| text.parse().ok());
+            let position = value.to_str().ok().and_then(|text| lens.position(text));
             Ok(position.map_or(Start::Unresumable, Start::Resume))
         }
     }

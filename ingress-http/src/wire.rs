@@ -13,6 +13,8 @@ use ingress_core::{ClusterId, Ingress, Kind as _, LaneId, LaneStatus, ObjectKey,
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
+use crate::view::LaneSight;
+
 /// Tells the state of a cluster's circuit breaker now.
 pub(crate) type BreakerOf = Arc<dyn Fn(&ClusterId) -> BreakerState + Send + Sync>;
 
@@ -220,15 +222,17 @@ pub(crate) struct Lane<'a> {
     stale_since: Option<Text<Timestamp>>,
     failures: u32,
     retry_at: Option<Text<Timestamp>>,
-    objects: u64,
+    objects: Option<u64>,
     relists: u64,
-    malformed: u64,
+    malformed: Option<u64>,
     breaker: &'static str,
     error: Option<LaneError<'a>>,
 }
 
 impl<'a> Lane<'a> {
-    pub(crate) fn new(status: &'a LaneStatus, breaker: BreakerState) -> Self {
+    pub(crate) fn new(status: &'a LaneStatus, sight: LaneSight, breaker: BreakerState) -> Self {
+        // What depends on the objects that a lane feeds, only they may know who may see all of them.
+        let full = sight == LaneSight::Full;
         Self {
             id: Text(&status.id),
             cluster: status.id.cluster.as_str(),
@@ -237,13 +241,13 @@ impl<'a> Lane<'a> {
             state: status.state.as_str(),
             since: Text(status.since),
             last_sync: status.last_sync.map(Text),
-            last_contact: status.last_contact().map(Text),
+            last_contact: status.last_contact().filter(|_| full).map(Text),
             stale_since: status.stale_since.map(Text),
             failures: status.failures,
             retry_at: status.retry_at.map(Text),
-            objects: status.objects(),
+            objects: full.then(|| status.objects()),
             relists: status.relists,
-            malformed: status.malformed,
+            malformed: full.then_some(status.malformed),
             breaker: breaker.as_str(),
             error: status.error.as_ref().map(LaneError::new),
         }
@@ -350,9 +354,9 @@ mod tests {
             "retryAt": "2026-11-21T09:00:04Z", "objects": 0, "relists": 1, "malformed": 2, "breaker": "half-open",
             "error": {"class": "transient", "reason": "Unreachable", "message": "connection refused"}
         });
-        assert_eq!(json_of(&Lane::new(&status, BreakerState::HalfOpen)), expected);
+        assert_eq!(json_of(&Lane::new(&status, LaneSight::Full, BreakerState::HalfOpen)), expected);
         let status = lane("prod", "*", LaneState::Live);
-        let lane = json_of(&Lane::new(&status, BreakerState::Closed));
+        let lane = json_of(&Lane::new(&status, LaneSight::Full, BreakerState::Closed));
         assert_eq!((lane["id"].as_str(), &lane["namespace"]), (Some("prod/ingresses/*"), &Value::Null));
     }
 }

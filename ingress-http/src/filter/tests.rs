@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::fixture::{ingress, key};
+use crate::fixture::ingress;
 
 fn filter(query: &str) -> Filter {
     let mut params = Params::parse(Some(query)).unwrap();
@@ -108,33 +108,4 @@ fn what_cannot_be_understood_is_named() {
         assert_eq!(problem.named(), Some(name), "{query}");
         assert!(problem.detail().contains(name), "{query}: {}", problem.detail());
     }
-}
-
-#[test]
-fn a_namespace_filter_walks_only_its_ranges() {
-    let (mut writer, store) = ingress_core::Store::new(1, 16);
-    for (cluster, namespace, name) in
-        [("a", "one", "x"), ("a", "two", "x"), ("a", "two", "y"), ("a", "two-b", "x"), ("b", "two", "x")]
-    {
-        let object = json!({"metadata": {"namespace": namespace, "name": name}});
-        writer.apply(key(cluster, namespace, name), ingress(&object));
-    }
-    writer.publish();
-    let snapshot = store.snapshot();
-    let clusters = [ClusterId::new("a").unwrap(), ClusterId::new("b").unwrap()];
-    let shown = |query: &str| {
-        let filter = filter(query);
-        filter.select(&snapshot, &clusters, None).map(|(key, _)| key.to_string()).collect::<Vec<_>>()
-    };
-    assert_eq!(shown("namespace=two"), ["a/two/x", "a/two/y", "b/two/x"]);
-    assert_eq!(shown("namespaces=two-b,one"), ["a/one/x", "a/two-b/x"]);
-    assert_eq!(shown("").len(), 5);
-
-    let after = |query: &str, key: &ObjectKey| {
-        let filter = filter(query);
-        filter.select(&snapshot, &clusters, Some(key)).map(|(key, _)| key.to_string()).collect::<Vec<_>>()
-    };
-    assert_eq!(after("", &key("a", "two", "x")), ["a/two/y", "a/two-b/x", "b/two/x"]);
-    assert_eq!(after("namespace=two", &key("a", "two", "x")), ["a/two/y", "b/two/x"]);
-    assert_eq!(after("namespace=two", &key("a", "two", "missing")), ["a/two/x", "a/two/y", "b/two/x"]);
 }

@@ -7,16 +7,21 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::fixture::{cluster, ingress, key, lane, simple};
+use crate::view::{Grants, Veil};
 
 fn store() -> (Writer<Ingress>, Store<Ingress>) {
     Store::new(0xab, 1000)
 }
 
+fn all(filter: Filter) -> Lens {
+    Lens::new(filter, Grants::All, Arc::new(Veil::new()))
+}
+
 fn ask(store: &Store<Ingress>, query: &str) -> Value {
-    let question = Question::parse(Some(query)).unwrap_or_else(|problem| panic!("{query}: {problem:?}"));
+    let question = Question::parse(Some(query), all).unwrap_or_else(|problem| panic!("{query}: {problem:?}"));
     let now = "2026-11-21T09:00:00Z".parse().unwrap();
-    let clusters = [cluster("a"), cluster("b")];
-    let pieces = question.answer(&store.snapshot(), &clusters, false, now).unwrap();
+    let shown = Shown::of(store.snapshot(), vec![cluster("a"), cluster("b")]);
+    let pieces = question.answer(&shown, false, now).unwrap();
     let body = pieces.collect::<Result<Vec<_>, _>>().unwrap().concat();
     serde_json::from_slice(&body).unwrap_or_else(|error| panic!("{query}: {error}"))
 }
@@ -111,7 +116,7 @@ fn what_cannot_be_understood_is_named() {
         ("since=1:1", "since"),
         ("colour=red", "colour"),
     ] {
-        assert_eq!(Question::parse(Some(query)).unwrap_err().named(), Some(name), "{query}");
+        assert_eq!(Question::parse(Some(query), all).unwrap_err().named(), Some(name), "{query}");
     }
 }
 
@@ -125,7 +130,7 @@ fn a_cursor_belongs_to_its_parameters() {
     let answer = ask(&store, "limit=1&sort=name");
     let cursor = answer["cursor"].as_str().unwrap();
     for other in ["sort=-name", "", "sort=name&class=nginx", "sort=name&namespace=n"] {
-        let problem = Question::parse(Some(&format!("{other}&cursor={cursor}"))).unwrap_err();
+        let problem = Question::parse(Some(&format!("{other}&cursor={cursor}")), all).unwrap_err();
         assert_eq!(problem.named(), Some("cursor"), "{other}");
     }
     // The size of a page is no part of what is listed.
@@ -163,9 +168,9 @@ fn a_long_answer_comes_in_pieces() {
         writer.apply(key("a", "n", &name), simple("n", &name, 1, "nginx", "h"));
     }
     writer.publish();
-    let question = Question::parse(None).unwrap();
+    let question = Question::parse(None, all).unwrap();
     let now = "2026-11-21T09:00:00Z".parse().unwrap();
-    let pieces = question.answer(&store.snapshot(), &[cluster("a")], false, now).unwrap();
+    let pieces = question.answer(&Shown::of(store.snapshot(), vec![cluster("a")]), false, now).unwrap();
     assert_eq!(pieces.collect::<Vec<_>>().len(), 3);
     let answer = ask(&store, "");
     assert_eq!((names(&answer).len(), &answer["total"]), (1234, &json!(1234)));
@@ -175,7 +180,7 @@ fn a_long_answer_comes_in_pieces() {
 #[test]
 fn the_tag_follows_data_lanes_and_parameters() {
     let (mut writer, store) = store();
-    let tag = |query: &str| Question::parse(Some(query)).unwrap().tag(store.snapshot().position());
+    let tag = |query: &str| Question::parse(Some(query), all).unwrap().tag(store.snapshot().position());
     let first = tag("class=nginx&tls=true");
     assert_eq!(first, tag("tls=true&class=nginx"));
     assert_ne!(first, tag("class=nginx"));

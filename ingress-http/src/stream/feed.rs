@@ -1,6 +1,6 @@
-//! What one filter shows, encoded once for all who look through it.
+//! What one lens shows, encoded once for all who look through it.
 //!
-//! A thousand open pages show the same few filters. So what a filter makes of a batch of changes, or of a snapshot, is
+//! A thousand open pages look through the same few lenses. So what a lens makes of a batch of changes, or of a snapshot, is
 //! worked out and written by the first viewer that needs it, and lent to the others as bytes. Viewers keep their own pace: each
 //! has its cursor in the store's ring, and whoever reads what nobody holds any more encodes it again, for itself.
 
@@ -13,10 +13,9 @@ use ingress_core::{Batch, ClusterId, Ingress, Position, Snapshot};
 use tokio::time::Instant;
 
 use super::frames::Frames;
-use super::project::project;
 use super::segments::{self, Segments};
-use crate::filter::Filter;
 use crate::metrics::http_side::Written;
+use crate::view::{Lens, Mark};
 use crate::wire::BreakerOf;
 
 /// How many bytes of encoded changes one feed holds for the viewers that come by later.
@@ -25,15 +24,15 @@ const HELD: usize = 1 << 20;
 /// How long an encoded snapshot is held for the next viewer, after the last one asked for it.
 const KEPT: Duration = Duration::from_secs(10);
 
-/// The feeds of a router, by their filters. A feed lives as long as somebody looks through it.
+/// The feeds of a router, by their lenses. A feed lives as long as somebody looks through it.
 #[derive(Debug, Default)]
 pub(crate) struct Feeds {
-    by_filter: Mutex<HashMap<Filter, Weak<Feed>>>,
+    by_lens: Mutex<HashMap<Lens, Weak<Feed>>>,
 }
 
-/// Everything that is the same for all viewers of one filter.
+/// Everything that is the same for all viewers of one lens.
 pub(crate) struct Feed {
-    pub(super) filter: Filter,
+    pub(super) lens: Lens,
     clusters: Vec<ClusterId>,
     demo: bool,
     breaker_of: BreakerOf,
@@ -64,28 +63,28 @@ pub(super) struct Piece {
 
 impl std::fmt::Debug for Feed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Feed").field("filter", &self.filter).finish_non_exhaustive()
+        f.debug_struct("Feed").field("lens", &self.lens).finish_non_exhaustive()
     }
 }
 
 impl Feeds {
-    /// The feed of a filter: the one that is there already, or the one that `make` makes.
-    pub(crate) fn of(&self, filter: Filter, make: impl FnOnce(Filter) -> Feed) -> Arc<Feed> {
-        let mut by_filter = self.by_filter.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(feed) = by_filter.get(&filter).and_then(Weak::upgrade) {
+    /// The feed of a lens: the one that is there already, or the one that `make` makes.
+    pub(crate) fn of(&self, lens: Lens, make: impl FnOnce(Lens) -> Feed) -> Arc<Feed> {
+        let mut by_lens = self.by_lens.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(feed) = by_lens.get(&lens).and_then(Weak::upgrade) {
             return feed;
         }
-        by_filter.retain(|_, feed| feed.strong_count() > 0);
-        let feed = Arc::new(make(filter.clone()));
-        by_filter.insert(filter, Arc::downgrade(&feed));
+        by_lens.retain(|_, feed| feed.strong_count() > 0);
+        let feed = Arc::new(make(lens.clone()));
+        by_lens.insert(lens, Arc::downgrade(&feed));
         feed
     }
 }
 
 impl Feed {
-    /// What is seen through a filter of these clusters, which are in the order of their names.
-    pub(crate) fn new(filter: Filter, clusters: Vec<ClusterId>, demo: bool, breaker_of: BreakerOf) -> Self {
-        Self { filter, clusters, demo, breaker_of, pieces: Mutex::default(), snapshot: Mutex::default() }
+    /// What is seen through a lens of these clusters, which are in the order of their names.
+    pub(crate) fn new(lens: Lens, clusters: Vec<ClusterId>, demo: bool, breaker_of: BreakerOf) -> Self {
+        Self { lens, clusters, demo, breaker_of, pieces: Mutex::default(), snapshot: Mutex::default() }
     }
 
     pub(super) fn is_demo(&self) -> bool {
@@ -124,15 +123,20 @@ impl Feed {
             if frames.is_full() {
                 break;
             }
-            if let Some(event) = project(&self.filter, change) {
+            if let Some(event) = self.lens.project(change) {
                 let position = Position::new(batch.epoch, batch.first_seq + next as u64);
-                frames.change(&event, Some(position), &self.breaker_of)?;
+                frames.change(&event, Some(self.lens.mark(position)), &self.breaker_of)?;
                 told = Some(position);
             }
             next += 1;
         }
         let seen = Position::new(batch.epoch, (batch.first_seq + next as u64).saturating_sub(1));
         Ok(Piece { bytes: frames.take().unwrap_or_default(), written: frames.written(), next, seen, told })
+    }
+
+    /// Where a viewer goes on after a snapshot.
+    pub(super) fn since(&self, snapshot: &Snapshot<Ingress>) -> Mark {
+        self.lens.since(snapshot, &self.clusters)
     }
 
     /// A snapshot in segments. What did not change since the last one was asked for is not encoded again.
@@ -144,7 +148,7 @@ impl Feed {
             Some(known) if known.position == position => known.segments.clone(),
             _ => {
                 let known = known.as_ref().map(|known| known.segments.as_slice()).unwrap_or_default();
-                let shown = self.filter.select(snapshot, &self.clusters, None);
+                let shown = self.lens.select(snapshot, &self.clusters);
                 Arc::new(segments::cut(shown, known))
             }
         };
@@ -169,24 +173,23 @@ impl Piece {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{closed, cluster, filter, key, simple};
+    use crate::fixture::{closed, cluster, key, lens, simple};
     use ingress_core::{Store, Update};
 
     fn feed(query: &str) -> Feed {
-        Feed::new(filter(query), vec![cluster("c")], false, closed())
+        Feed::new(lens(query), vec![cluster("c")], false, closed())
     }
 
     #[test]
-    fn equal_filters_share_a_feed_while_somebody_looks_through_it() {
+    fn equal_lenses_share_a_feed_while_somebody_looks_through_it() {
         let feeds = Feeds::default();
-        let of = |query: &str| {
-            feeds.of(filter(query), |filter| Feed::new(filter, vec![cluster("c")], false, closed()))
-        };
+        let of =
+            |query: &str| feeds.of(lens(query), |lens| Feed::new(lens, vec![cluster("c")], false, closed()));
         let (one, other, third) = (of("class=nginx"), of("class=nginx"), of(""));
         assert!(Arc::ptr_eq(&one, &other) && !Arc::ptr_eq(&one, &third));
         drop((one, other));
         drop(of("class=other"));
-        assert_eq!(feeds.by_filter.lock().unwrap().len(), 2, "the first is forgotten");
+        assert_eq!(feeds.by_lens.lock().unwrap().len(), 2, "the first is forgotten");
     }
 
     #[test]

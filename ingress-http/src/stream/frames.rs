@@ -4,11 +4,10 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ingress_core::Position;
 use serde::Serialize;
 
-use super::project::Event;
 use crate::metrics::http_side::{EventType, Reset, Written};
+use crate::view::{Event, Mark};
 use crate::wire::{BreakerOf, Deleted, Item, Lane, Text};
 
 /// How much is written before it is sent.
@@ -83,10 +82,10 @@ impl Frames {
     }
 
     /// A sign of life, with a new resume point when there is one: a block without data is no event, but its `id` counts.
-    pub(super) fn heartbeat(&mut self, position: Option<Position>) {
+    pub(super) fn heartbeat(&mut self, mark: Option<Mark>) {
         self.text(": heartbeat\n");
-        if let Some(position) = position {
-            self.text(&format!("id: {position}\n"));
+        if let Some(mark) = mark {
+            self.text(&format!("id: {mark}\n"));
         }
         self.text("\n");
     }
@@ -95,7 +94,7 @@ impl Frames {
     pub(super) fn event(
         &mut self,
         event: EventType,
-        id: Option<Position>,
+        id: Option<Mark>,
         data: &impl Serialize,
     ) -> Result<(), serde_json::Error> {
         self.begin(event);
@@ -115,11 +114,11 @@ impl Frames {
         self.text(&format!("event: {}\n", event.as_str()));
     }
 
-    /// A change of the store, as one filter sees it.
+    /// A change of the store, as one lens shows it.
     pub(super) fn change(
         &mut self,
         event: &Event<'_>,
-        id: Option<Position>,
+        id: Option<Mark>,
         breaker_of: &BreakerOf,
     ) -> Result<(), serde_json::Error> {
         match event {
@@ -130,8 +129,9 @@ impl Frames {
                 self.event(EventType::Modified, id, &Item { key, ingress, demo: false })
             }
             Event::Deleted(key, last) => self.event(EventType::Deleted, id, &Deleted::new(key, last)),
-            Event::Lane(status) => {
-                self.event(EventType::Lane, id, &Lane::new(status, breaker_of(&status.id.cluster)))
+            Event::Lane(status, sight) => {
+                let breaker = breaker_of(&status.id.cluster);
+                self.event(EventType::Lane, id, &Lane::new(status, *sight, breaker))
             }
             Event::LaneRemoved(lane) => self.event(EventType::LaneRemoved, id, &Id { id: Text(lane) }),
         }
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn frames_are_as_the_standard_says() {
-        let position = Position::new(0xab, 7);
+        let position = Mark::Plain(ingress_core::Position::new(0xab, 7));
         assert_eq!(written(|frames| frames.retry(Duration::from_secs(2))), "retry: 2000\n\n");
         assert_eq!(written(|frames| frames.heartbeat(None)), ": heartbeat\n\n");
         assert_eq!(written(|frames| frames.heartbeat(Some(position))), ": heartbeat\nid: ab:7\n\n");

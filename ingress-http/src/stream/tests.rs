@@ -1,14 +1,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ingress_core::{Ingress, LaneState, Store, Writer};
+use ingress_core::{Ingress, LaneState, Position, Store, Writer};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use super::*;
-use crate::fixture::{closed, cluster, filter, key, lane, simple};
+use crate::fixture::{closed, cluster, key, lane, lens, simple};
 use crate::shutdown::Shutdown;
+use crate::view::Mark;
 
 const EPOCH: u64 = 0xe;
 
@@ -17,7 +18,7 @@ fn store(history: usize) -> (Writer<Ingress>, Store<Ingress>) {
 }
 
 fn feed(query: &str, demo: bool) -> Arc<Feed> {
-    Arc::new(Feed::new(filter(query), vec![cluster("c")], demo, closed()))
+    Arc::new(Feed::new(lens(query), vec![cluster("c")], demo, closed()))
 }
 
 fn viewer(store: &Store<Ingress>, query: &str, start: Start) -> Viewer {
@@ -214,7 +215,7 @@ fn a_filter_adds_and_removes() {
     let expected = ["deleted id=e:5 c/n/in", "added id=e:6 c/n/out", "modified id=e:7 c/n/out"];
     assert_eq!(script(&drain(&mut viewer)), expected);
     // The rest was not shown, but the client may go on from after it.
-    assert_eq!(viewer.untold(), Some(Position::new(EPOCH, 11)));
+    assert_eq!(viewer.untold(), Some(Mark::Plain(Position::new(EPOCH, 11))));
     assert_eq!(viewer.untold(), None);
 }
 
@@ -310,7 +311,7 @@ fn the_resume_point_is_read_from_header_and_parameter() {
         if let Some(value) = header {
             headers.insert(LAST_EVENT_ID, HeaderValue::from_static(value));
         }
-        start(&headers, since)
+        start(&lens(""), &headers, since)
     };
     let resume = |seq| Start::Resume(Position::new(EPOCH, seq));
     assert_eq!(start_of(None, None).unwrap(), Start::Fresh);
@@ -554,7 +555,7 @@ proptest! {
         }
         writer.publish();
         client.apply(drain(&mut viewer));
-        let (snapshot, filter) = (store.snapshot(), filter(query));
+        let (snapshot, filter) = (store.snapshot(), crate::fixture::filter(query));
         let expected: Vec<_> = snapshot
             .iter()
             .filter(|(_, ingress)| filter.matches(ingress))

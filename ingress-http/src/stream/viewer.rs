@@ -10,9 +10,9 @@ use ingress_core::{Batch, Change, Deltas, Ingress, LaneId, Position, ResumeError
 
 use super::feed::Feed;
 use super::frames::Frames;
-use super::project::project;
 use super::segments::Segments;
 use crate::metrics::http_side::{EventType, Reset, Written};
+use crate::view::Mark;
 use crate::wire::Lane;
 
 /// Where a client wants to begin.
@@ -44,7 +44,7 @@ enum Step {
     /// The same for a client that has the state already.
     Resume { snapshot: Snapshot<Ingress> },
     /// Send the rest of the snapshot.
-    Snapshot { position: Position, segments: Arc<Segments>, next: usize },
+    Snapshot { mark: Mark, segments: Arc<Segments>, next: usize },
     /// Send the rest of a batch.
     Changes { batch: Arc<Batch<Ingress>>, next: usize },
     /// Everything was sent.
@@ -85,12 +85,12 @@ impl Viewer {
         self.replaying.is_some()
     }
 
-    /// A resume point that is newer than the client's, if there is one.
-    pub(super) fn untold(&mut self) -> Option<Position> {
+    /// A resume point that is newer than the client's, if there is one that it may know of: what it must not see, it must not count.
+    pub(super) fn untold(&mut self) -> Option<Mark> {
         self.feed.tidy();
-        (self.told != self.seen).then(|| {
+        (self.told != self.seen && self.feed.lens.sees_all()).then(|| {
             self.told = self.seen;
-            self.seen
+            self.feed.lens.mark(self.seen)
         })
     }
 
@@ -116,15 +116,15 @@ impl Viewer {
                 }
                 self.write_lanes(&snapshot, frames)?;
                 let segments = self.feed.segments(&snapshot);
-                self.step = Step::Snapshot { position: snapshot.position(), segments, next: 0 };
+                self.step = Step::Snapshot { mark: self.feed.since(&snapshot), segments, next: 0 };
             }
             Step::Resume { snapshot } => {
                 self.write_lanes(&snapshot, frames)?;
                 // There may be nothing more for long; the client need not guess whether the lanes are complete.
                 frames.comment("resumed");
             }
-            Step::Snapshot { position, segments, next } => {
-                self.write_segment(position, &segments, next, frames)?;
+            Step::Snapshot { mark, segments, next } => {
+                self.write_segment(mark, &segments, next, frames)?;
             }
             Step::Changes { batch, next } => self.write_changes(batch, next, frames)?,
             Step::Follow => match self.deltas.try_next() {
@@ -154,9 +154,9 @@ impl Viewer {
         snapshot: &Snapshot<Ingress>,
         frames: &mut Frames,
     ) -> Result<(), serde_json::Error> {
-        for status in snapshot.lanes().filter(|status| self.feed.filter.concerns_lane(&status.id)) {
+        for (status, sight) in self.feed.lens.lanes(snapshot) {
             let breaker = (self.feed.breaker_of())(&status.id.cluster);
-            frames.event(EventType::Lane, None, &Lane::new(status, breaker))?;
+            frames.event(EventType::Lane, None, &Lane::new(status, sight, breaker))?;
         }
         Ok(())
     }
@@ -164,7 +164,7 @@ impl Viewer {
     /// One segment of the snapshot, in an event of its own; the last one, also of none, has the id.
     fn write_segment(
         &mut self,
-        position: Position,
+        mark: Mark,
         segments: &Arc<Segments>,
         next: usize,
         frames: &mut Frames,
@@ -172,10 +172,10 @@ impl Viewer {
         let done = next + 1 >= segments.len();
         frames.begin(EventType::Snapshot);
         if done {
-            frames.text(&format!("id: {position}\n"));
+            frames.text(&format!("id: {mark}\n"));
         }
-        // Around bytes that are shared, so put together by hand; a position has nothing that JSON would escape.
-        frames.text(&format!("data: {{\"revision\":\"{position}\",\"items\":["));
+        // Around bytes that are shared, so put together by hand; a mark has nothing that JSON would escape.
+        frames.text(&format!("data: {{\"revision\":\"{mark}\",\"items\":["));
         if let Some(segment) = segments.get(next) {
             // A snapshot of ten thousand objects is several megabytes; nobody holds them for a single viewer.
             let has_company = Arc::strong_count(&self.feed) > 1;
@@ -184,7 +184,7 @@ impl Viewer {
         let demo = if self.feed.is_demo() { ",\"demo\":true" } else { "" };
         frames.text(&format!("],\"done\":{done}{demo}}}\n\n"));
         if !done {
-            self.step = Step::Snapshot { position, segments: segments.clone(), next: next + 1 };
+            self.step = Step::Snapshot { mark, segments: segments.clone(), next: next + 1 };
         }
         Ok(())
     }
@@ -246,8 +246,8 @@ impl Viewer {
             Change::LaneRemoved(lane) if knows_newer(lane) => return Ok(()),
             _ => {}
         }
-        if let Some(event) = project(&self.feed.filter, change) {
-            frames.change(&event, Some(position), self.feed.breaker_of())?;
+        if let Some(event) = self.feed.lens.project(change) {
+            frames.change(&event, Some(self.feed.lens.mark(position)), self.feed.breaker_of())?;
             self.told = position;
         }
         Ok(())

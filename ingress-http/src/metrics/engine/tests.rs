@@ -19,7 +19,7 @@ impl Collector for Scrape {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         // An hour from now, so that what is stale has an age that can be told from none.
         let now = ingress_core::clock::wall_now() + Duration::from_secs(3600);
-        super::encode(&Engine::read(&self.0, now), &mut Families::new(encoder))
+        super::encode(&Engine::read(self.0.stats(), now), &mut Families::new(encoder))
     }
 }
 
