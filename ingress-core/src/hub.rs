@@ -11,6 +11,7 @@ use bytes::Bytes;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
+use crate::access::{Attributes, Token, UserInfo};
 use crate::endpoint::{Endpoint, ProbePolicy};
 use crate::error::{ErrorKind, SourceError};
 use crate::key::{ClusterId, ObjectKey, Scope};
@@ -434,12 +435,56 @@ impl Hub {
     ///
     /// Dropping the future abandons the read.
     pub async fn ingress_object(&self, key: &ObjectKey) -> Result<Bytes, SourceError> {
-        let Some(entry) = self.inner.clusters.iter().find(|entry| entry.endpoint.info().id == *key.cluster())
-        else {
-            let message = format!("no cluster is named {}", key.cluster());
-            return Err(SourceError::new(ErrorKind::NotFound, message));
-        };
+        let entry = self.entry(key.cluster())?;
         entry.endpoint.call(&entry.ingresses.get, || ResourceSource::<Ingress>::get(&entry.source, key)).await
+    }
+
+    /// Asks a cluster whose token this is; `None` when it is nobody's, or is not meant for any of the audiences (none means the
+    /// cluster's own). Behind the cluster's circuit breaker, tried again as the retry policy says; nothing is remembered.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] when there is no such cluster; else the source's error, or [`ErrorKind::BreakerOpen`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future abandons the question.
+    pub async fn review_token(
+        &self,
+        cluster: &ClusterId,
+        token: &Token,
+        audiences: &[String],
+    ) -> Result<Option<UserInfo>, SourceError> {
+        let ClusterEntry { endpoint, source, .. } = self.entry(cluster)?;
+        endpoint.call(&endpoint.counters().token_reviews, || source.review_token(token, audiences)).await
+    }
+
+    /// Asks a cluster whether somebody may do something. Behind the cluster's circuit breaker, tried again as the retry policy
+    /// says; nothing is remembered.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] when there is no such cluster; else the source's error, or [`ErrorKind::BreakerOpen`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future abandons the question.
+    pub async fn review_access(
+        &self,
+        cluster: &ClusterId,
+        user: &UserInfo,
+        attributes: &Attributes,
+    ) -> Result<bool, SourceError> {
+        let ClusterEntry { endpoint, source, .. } = self.entry(cluster)?;
+        endpoint.call(&endpoint.counters().access_reviews, || source.review_access(user, attributes)).await
+    }
+
+    fn entry(&self, cluster: &ClusterId) -> Result<&ClusterEntry, SourceError> {
+        self.inner
+            .clusters
+            .iter()
+            .find(|entry| entry.endpoint.info().id == *cluster)
+            .ok_or_else(|| SourceError::new(ErrorKind::NotFound, format!("no cluster is named {cluster}")))
     }
 
     /// Whether the first sync is done: every lane of the ingresses had an outcome, and at least one is synced. Once true,

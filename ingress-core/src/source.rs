@@ -33,7 +33,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 
-use crate::error::SourceError;
+use crate::access::{Attributes, Token, UserInfo};
+use crate::error::{ErrorKind, SourceError};
 use crate::key::{ClusterId, LaneScope, Namespace, ObjectKey, Revision};
 use crate::kind::Kind;
 
@@ -153,6 +154,45 @@ pub trait Cluster: Send + Sync + 'static {
     ///
     /// Dropping the future abandons the question.
     async fn probe(&self) -> Result<(), SourceError>;
+
+    /// Asks the cluster whose token this is; `None` when it is nobody's, or is not meant for any of the audiences. No audience
+    /// means the cluster's own.
+    ///
+    /// # Errors
+    ///
+    /// When the cluster can't be asked; a source that knows nobody fails with [`ErrorKind::Configuration`](crate::ErrorKind),
+    /// which is what this does unless it is written.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future abandons the question.
+    async fn review_token(
+        &self,
+        token: &Token,
+        audiences: &[String],
+    ) -> Result<Option<UserInfo>, SourceError> {
+        let _ = (token, audiences);
+        Err(knows_nobody())
+    }
+
+    /// Asks the cluster whether somebody may do something.
+    ///
+    /// # Errors
+    ///
+    /// When the cluster can't be asked; a source that knows nobody fails with [`ErrorKind::Configuration`](crate::ErrorKind),
+    /// which is what this does unless it is written.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future abandons the question.
+    async fn review_access(&self, user: &UserInfo, attributes: &Attributes) -> Result<bool, SourceError> {
+        let _ = (user, attributes);
+        Err(knows_nobody())
+    }
+}
+
+pub(crate) fn knows_nobody() -> SourceError {
+    SourceError::new(ErrorKind::Configuration, "this source does not know who may do what")
 }
 
 /// A source that serves every kind this crate watches.
@@ -243,6 +283,16 @@ impl<S: Cluster + ?Sized> Cluster for Arc<S> {
     }
     async fn probe(&self) -> Result<(), SourceError> {
         (**self).probe().await
+    }
+    async fn review_token(
+        &self,
+        token: &Token,
+        audiences: &[String],
+    ) -> Result<Option<UserInfo>, SourceError> {
+        (**self).review_token(token, audiences).await
+    }
+    async fn review_access(&self, user: &UserInfo, attributes: &Attributes) -> Result<bool, SourceError> {
+        (**self).review_access(user, attributes).await
     }
 }
 

@@ -50,6 +50,10 @@ pub struct ClusterStats {
     pub probe: Option<Probe>,
     /// How probes were answered.
     pub probes: Vec<(CallOutcome, u64)>,
+    /// How questions whose token one is were answered.
+    pub token_reviews: Vec<(CallOutcome, u64)>,
+    /// How questions whether somebody may do something were answered.
+    pub access_reviews: Vec<(CallOutcome, u64)>,
     /// Each kind that is watched there.
     pub kinds: Vec<KindStats>,
 }

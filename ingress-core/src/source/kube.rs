@@ -22,11 +22,12 @@ use bytes::Bytes;
 use futures::StreamExt;
 use futures::future::{self, Either};
 use futures::stream::{self, BoxStream, FuturesUnordered};
-use http::{Request, StatusCode, header};
+use http::{Request, StatusCode, header, request};
 use http_body_util::BodyExt;
 use kube::client::Body;
 use rand::RngExt;
 
+use crate::access::{Attributes, Token, UserInfo};
 use crate::classify::Class;
 use crate::error::{ErrorKind, SourceError};
 use crate::key::{LaneScope, Namespace, ObjectKey, Revision};
@@ -38,6 +39,7 @@ use crate::wire::{MAX_FRAME, json, proto};
 
 mod config;
 mod failure;
+mod review;
 
 pub use config::{ConfigError, ConfigErrorKind, KubeSourceBuilder};
 
@@ -156,14 +158,27 @@ impl Shared {
     /// Sends a GET; a good answer's body is left to be read.
     async fn send(&self, path: &str, query: &str, wanted: Wanted) -> Result<Answer, SourceError> {
         let uri = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
-        let request = Request::get(uri)
-            .header(header::ACCEPT, wanted.accept())
-            .body(Body::empty())
+        let request = Request::get(uri).header(header::ACCEPT, wanted.accept());
+        self.send_request(request, Body::empty()).await
+    }
+
+    /// Asks a question that is a resource of its own: nothing is kept of it.
+    async fn review(&self, path: &str, question: Vec<u8>) -> Result<Bytes, SourceError> {
+        let request = Request::post(path)
+            .header(header::ACCEPT, Wanted::Json.accept())
+            .header(header::CONTENT_TYPE, "application/json");
+        let answer = self.send_request(request, Body::from(question)).await?;
+        read(answer.chunks, MAX_ERROR_BODY).await
+    }
+
+    async fn send_request(&self, request: request::Builder, body: Body) -> Result<Answer, SourceError> {
+        let request = request
+            .body(body)
             .map_err(|error| SourceError::new(ErrorKind::Configuration, format!("bad request: {error}")))?;
         let response = self.client.send(request).await.map_err(failure::of_client)?;
         let (parts, body) = response.into_parts();
         let chunks = body.into_data_stream().map(|chunk| chunk.map_err(failure::of_body)).boxed();
-        if parts.status == StatusCode::OK {
+        if matches!(parts.status, StatusCode::OK | StatusCode::CREATED) {
             return Ok(Answer { form: form_of(&parts.headers)?, chunks });
         }
         let told = failure::of_headers(&parts.headers);
@@ -579,6 +594,20 @@ impl Cluster for KubeSource {
     async fn probe(&self) -> Result<(), SourceError> {
         let answer = self.shared.send("/readyz", "", Wanted::Json).await?;
         read(answer.chunks, MAX_ERROR_BODY).await.map(drop)
+    }
+
+    async fn review_token(
+        &self,
+        token: &Token,
+        audiences: &[String],
+    ) -> Result<Option<UserInfo>, SourceError> {
+        let answer = self.shared.review(review::TOKEN_REVIEWS, review::of_token(token, audiences)?).await?;
+        review::user_in(&answer, audiences)
+    }
+
+    async fn review_access(&self, user: &UserInfo, attributes: &Attributes) -> Result<bool, SourceError> {
+        let answer = self.shared.review(review::ACCESS_REVIEWS, review::of_access(user, attributes)?).await?;
+        review::allowed_in(&answer)
     }
 }
 

@@ -20,6 +20,7 @@
 //! # Ok(()) }
 //! ```
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -27,10 +28,13 @@ use bytes::Bytes;
 use futures::{StreamExt, stream};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::access::{Attributes, Token, UserInfo};
 use crate::error::{ErrorKind, SourceError};
 use crate::key::{ObjectKey, Revision};
 use crate::kind::{Ingress, Kind, NamespaceRecord};
-use crate::source::{Cluster, ClusterInfo, ResourceSource, Tombstone, WatchEvent, WatchRequest, WatchStream};
+use crate::source::{
+    Cluster, ClusterInfo, ResourceSource, Tombstone, WatchEvent, WatchRequest, WatchStream, knows_nobody,
+};
 
 /// How many batches wait unread in one watch before [`Feed`]'s methods wait.
 const BATCHES: usize = 64;
@@ -227,6 +231,24 @@ pub struct ScriptedCluster {
     ingresses: ScriptedSource<Ingress>,
     namespaces: ScriptedSource<NamespaceRecord>,
     probe: Arc<Mutex<Result<(), SourceError>>>,
+    people: Arc<Mutex<People>>,
+}
+
+/// Answers the reviews of a scripted cluster.
+type Judge = Box<dyn Fn(&UserInfo, &Attributes) -> Result<bool, SourceError> + Send>;
+
+/// Whom a scripted cluster knows.
+#[derive(Default)]
+struct People {
+    tokens: Option<BTreeMap<String, UserInfo>>,
+    judge: Option<Judge>,
+    reviews: u64,
+}
+
+impl std::fmt::Debug for People {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("People").field("reviews", &self.reviews).finish_non_exhaustive()
+    }
 }
 
 /// The handles of a [`ScriptedCluster`].
@@ -238,9 +260,33 @@ pub struct ClusterHandle {
     /// Plays the namespaces.
     pub namespaces: Handle<NamespaceRecord>,
     probe: Arc<Mutex<Result<(), SourceError>>>,
+    people: Arc<Mutex<People>>,
 }
 
 impl ClusterHandle {
+    /// Sets whose tokens are known from now on; before that, tokens can't be reviewed.
+    pub fn set_tokens(&self, tokens: impl IntoIterator<Item = (String, UserInfo)>) {
+        self.people().tokens = Some(tokens.into_iter().collect());
+    }
+
+    /// Sets how questions about access are answered from now on; before that, they can't be asked.
+    pub fn set_access(
+        &self,
+        judge: impl Fn(&UserInfo, &Attributes) -> Result<bool, SourceError> + Send + 'static,
+    ) {
+        self.people().judge = Some(Box::new(judge));
+    }
+
+    /// How many questions about tokens and access were asked so far.
+    #[must_use]
+    pub fn reviews(&self) -> u64 {
+        self.people().reviews
+    }
+
+    fn people(&self) -> std::sync::MutexGuard<'_, People> {
+        self.people.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Sets what probes are answered with from now on; a sign of life, at first.
     pub fn set_probe(&self, answer: Result<(), SourceError>) {
         *self.probe.lock().unwrap_or_else(PoisonError::into_inner) = answer;
@@ -253,9 +299,14 @@ pub fn cluster(info: ClusterInfo) -> (ScriptedCluster, ClusterHandle) {
     let (ingresses, ingress_handle) = pair();
     let (namespaces, namespace_handle) = pair();
     let probe = Arc::new(Mutex::new(Ok(())));
-    let handle =
-        ClusterHandle { ingresses: ingress_handle, namespaces: namespace_handle, probe: probe.clone() };
-    (ScriptedCluster { info, ingresses, namespaces, probe }, handle)
+    let people = Arc::<Mutex<People>>::default();
+    let handle = ClusterHandle {
+        ingresses: ingress_handle,
+        namespaces: namespace_handle,
+        probe: probe.clone(),
+        people: people.clone(),
+    };
+    (ScriptedCluster { info, ingresses, namespaces, probe, people }, handle)
 }
 
 #[async_trait]
@@ -285,6 +336,17 @@ impl Cluster for ScriptedCluster {
     }
     async fn probe(&self) -> Result<(), SourceError> {
         self.probe.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+    async fn review_token(&self, token: &Token, _: &[String]) -> Result<Option<UserInfo>, SourceError> {
+        let mut people = self.people.lock().unwrap_or_else(PoisonError::into_inner);
+        people.reviews += 1;
+        let tokens = people.tokens.as_ref().ok_or_else(knows_nobody)?;
+        Ok(tokens.get(token.expose()).cloned())
+    }
+    async fn review_access(&self, user: &UserInfo, attributes: &Attributes) -> Result<bool, SourceError> {
+        let mut people = self.people.lock().unwrap_or_else(PoisonError::into_inner);
+        people.reviews += 1;
+        people.judge.as_ref().map_or_else(|| Err(knows_nobody()), |judge| judge(user, attributes))
     }
 }
 

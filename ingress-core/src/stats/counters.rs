@@ -153,6 +153,8 @@ impl KindCounters {
 #[derive(Debug, Default)]
 pub(crate) struct EndpointCounters {
     pub(crate) probes: Outcomes,
+    pub(crate) token_reviews: Outcomes,
+    pub(crate) access_reviews: Outcomes,
     pub(crate) retries: Count,
     pub(crate) refused: Count,
     /// The breaker's state, so that reading it takes no lock that lanes take.
@@ -200,6 +202,8 @@ impl EndpointCounters {
             retries: self.retries.get(),
             probe,
             probes: self.probes.read().collect(),
+            token_reviews: self.token_reviews.read().collect(),
+            access_reviews: self.access_reviews.read().collect(),
             kinds: kinds.iter().map(|kind| kind.read()).collect(),
         }
     }

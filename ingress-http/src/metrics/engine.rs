@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use ingress_core::resilience::breaker::BreakerState;
-use ingress_core::stats::{ClusterStats, KindStats, Stats, StoreStats};
+use ingress_core::stats::{CallOutcome, ClusterStats, KindStats, Stats, StoreStats};
 use ingress_core::{LaneState, LaneStatus};
 
 use super::Engine;
@@ -101,10 +101,19 @@ fn kinds(stats: &Stats, families: &mut Families<'_>) -> fmt::Result {
     )
 }
 
-fn calls(stats: &Stats, families: &mut Families<'_>) -> fmt::Result {
+fn calls<'a>(stats: &'a Stats, families: &mut Families<'_>) -> fmt::Result {
     let probes = stats.clusters.iter().flat_map(|ClusterStats { info, probes, .. }| {
         probes.iter().map(|(outcome, count)| ([info.id.as_str(), "probe", "", outcome.as_str()], *count))
     });
+    let reviews =
+        stats.clusters.iter().flat_map(|ClusterStats { info, token_reviews, access_reviews, .. }| {
+            let of = |kind, outcomes: &'a [(CallOutcome, u64)]| {
+                outcomes.iter().map(move |(outcome, count)| {
+                    ([info.id.as_str(), "create", kind, outcome.as_str()], *count)
+                })
+            };
+            of("TokenReview", token_reviews).chain(of("SubjectAccessReview", access_reviews))
+        });
     let others = of_kinds(stats).flat_map(|([cluster, kind], stats)| {
         stats
             .calls
@@ -114,7 +123,7 @@ fn calls(stats: &Stats, families: &mut Families<'_>) -> fmt::Result {
     families.counters(
         about("upstream_calls", "Questions to a cluster, by how they were answered; codes other than OK that never occurred are absent"),
         ["cluster", "verb", "kind", "code"],
-        probes.chain(others),
+        probes.chain(reviews).chain(others),
     )?;
     families.counters(
         about("upstream_retries", "Times a call that somebody waits for was tried again"),

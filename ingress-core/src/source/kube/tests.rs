@@ -349,3 +349,21 @@ async fn the_content_type_decides_how_an_answer_is_read() {
     assert_eq!(error.kind(), ErrorKind::Malformed);
     assert!(error.message().contains("text/html"), "{error}");
 }
+
+#[tokio::test]
+async fn reviews_are_questions_that_are_posted() {
+    use crate::access::{Attributes, Token, UserInfo};
+    let (source, asked) = source(vec![
+        answer(201, &[r#"{"status":{"authenticated":true,"user":{"username":"ann","groups":["dev"]}}}"#]),
+        answer(201, &[r#"{"status":{"allowed":true}}"#]),
+        answer(403, &[r#"{"code":403,"reason":"Forbidden","message":"no"}"#]),
+    ]);
+    let ann = UserInfo::new("ann", ["dev"]);
+    assert_eq!(source.review_token(&Token::new("t"), &[]).await.unwrap(), Some(ann.clone()));
+    let scrape = Attributes::NonResource { verb: "get", path: "/metrics" };
+    assert!(source.review_access(&ann, &scrape).await.unwrap());
+    assert_eq!(source.review_access(&ann, &scrape).await.unwrap_err().kind(), ErrorKind::Forbidden);
+    let paths: Vec<_> = asked.lock().unwrap().iter().map(|uri| uri.path().to_owned()).collect();
+    assert_eq!(paths[0], "/apis/authentication.k8s.io/v1/tokenreviews");
+    assert_eq!(paths[1], "/apis/authorization.k8s.io/v1/subjectaccessreviews");
+}
