@@ -9,12 +9,14 @@
 //! [`Hub::review_token`](crate::Hub::review_token) and [`Hub::review_access`](crate::Hub::review_access) ask, behind the cluster's
 //! circuit breaker. Nothing is remembered here: how long an answer may be believed is for whoever uses it to say.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::key::Namespace;
+use crate::kind::{Kind, Resource};
 
 /// Somebody, as Kubernetes knows them (`authentication.k8s.io/v1`, `UserInfo`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -50,9 +52,9 @@ pub enum Attributes {
         /// `get`, `list`, `watch`, …
         verb: &'static str,
         /// The API group; empty for the core group.
-        group: &'static str,
+        group: Cow<'static, str>,
         /// The kind's plural, such as `ingresses`.
-        resource: &'static str,
+        resource: Cow<'static, str>,
         /// Where; `None` means in all namespaces, or that the kind has none.
         namespace: Option<Namespace>,
     },
@@ -63,6 +65,15 @@ pub enum Attributes {
         /// The path.
         path: &'static str,
     },
+}
+
+impl Attributes {
+    /// To list the objects of a kind, in one namespace or in all.
+    #[must_use]
+    pub fn list<K: Kind>(namespace: Option<Namespace>) -> Self {
+        let Resource { group, plural, .. } = K::resource();
+        Self::Resource { verb: "list", group, resource: plural, namespace }
+    }
 }
 
 /// A bearer token. Its text is in no message, and memory is wiped when it is dropped.

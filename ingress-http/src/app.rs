@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ingress_core::ClusterId;
 use ingress_core::resilience::breaker::BreakerState;
 use ingress_core::source::Origin;
-use ingress_core::{ClusterId, Hub};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::auth::Gate;
 use crate::metrics::http_side::HttpCounters;
 use crate::shutdown::Shutdown;
 use crate::stream::Feeds;
@@ -37,16 +38,9 @@ pub(crate) struct Options {
 }
 
 impl App {
-    pub(crate) fn new(hub: Hub, options: Options, shutdown: Shutdown) -> Self {
+    pub(crate) fn new(guard: Guard, options: Options, shutdown: Shutdown) -> Self {
         let streams = Arc::new(Semaphore::new(options.max_streams));
-        Self {
-            guard: Guard::new(hub),
-            options,
-            shutdown,
-            streams,
-            feeds: Arc::default(),
-            counters: Arc::default(),
-        }
+        Self { guard, options, shutdown, streams, feeds: Arc::default(), counters: Arc::default() }
     }
 
     /// The engine, and who may see what of it.
@@ -60,6 +54,11 @@ impl App {
 
     pub(crate) fn shutdown(&self) -> &Shutdown {
         &self.shutdown
+    }
+
+    /// Where requests say who sent them.
+    pub(crate) fn gate(&self) -> &Gate {
+        self.guard.gate()
     }
 
     /// What streams share.

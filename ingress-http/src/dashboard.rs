@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -13,9 +14,11 @@ use ingress_core::Hub;
 use tokio::sync::Semaphore;
 
 use crate::app::{App, Options};
+use crate::auth::{Authenticator, CookieKey, Gate, authenticate, session};
 use crate::metrics::http_side::{Measured, Route, measure};
 use crate::problem::{Problem, ProblemType};
 use crate::shutdown::Shutdown;
+use crate::view::{Authorization, Guard};
 use crate::{health, info, list, metrics, namespaces, object, stream};
 
 /// How often a stream says that it is alive, unless configured otherwise.
@@ -42,11 +45,17 @@ pub struct Dashboard {
 pub struct DashboardBuilder {
     hub: Hub,
     options: Options,
+    authenticator: Option<Arc<dyn Authenticator>>,
+    authorization: Authorization,
+    cookie_key: Option<CookieKey>,
 }
 
 impl fmt::Debug for DashboardBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DashboardBuilder").field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("DashboardBuilder")
+            .field("options", &self.options)
+            .field("authorization", &self.authorization)
+            .finish_non_exhaustive()
     }
 }
 
@@ -95,14 +104,39 @@ impl DashboardBuilder {
         self
     }
 
+    /// Sets who finds out who sends a request; nobody, unless set: then everybody is let in, as `system:anonymous`.
+    ///
+    /// The page's own files, `/livez`, `/readyz` and `/auth/session` are answered to everybody; nothing of a cluster is in them.
+    #[must_use]
+    pub fn authentication(mut self, authenticator: impl Authenticator) -> Self {
+        self.authenticator = Some(Arc::new(authenticator));
+        self
+    }
+
+    /// Sets what people may see; everything, unless set.
+    #[must_use]
+    pub fn authorization(mut self, authorization: Authorization) -> Self {
+        self.authorization = authorization;
+        self
+    }
+
+    /// Sets the key that session cookies are encrypted with; a random one, unless set.
+    #[must_use]
+    pub fn cookie_key(mut self, key: CookieKey) -> Self {
+        self.cookie_key = Some(key);
+        self
+    }
+
     /// The dashboard.
     #[must_use]
     pub fn build(self) -> Dashboard {
-        Dashboard { app: App::new(self.hub, self.options, Shutdown::new()) }
+        let key = self.cookie_key.unwrap_or_else(CookieKey::random);
+        let guard = Guard::new(self.hub, Gate::new(self.authenticator, key), self.authorization);
+        Dashboard { app: App::new(guard, self.options, Shutdown::new()) }
     }
 }
 
-fn within(
+pub(crate) fn within(
     name: &'static str,
     value: Duration,
     bounds: RangeInclusive<Duration>,
@@ -122,7 +156,13 @@ impl Dashboard {
     pub fn builder(hub: Hub) -> DashboardBuilder {
         let options =
             Options { heartbeat: DEFAULT_HEARTBEAT, retry: DEFAULT_RETRY, max_streams: DEFAULT_MAX_STREAMS };
-        DashboardBuilder { hub, options }
+        DashboardBuilder {
+            hub,
+            options,
+            authenticator: None,
+            authorization: Authorization::all(),
+            cookie_key: None,
+        }
     }
 
     /// The switch that ends all streams, for a graceful shutdown: without it, the server would wait for them for ever.
@@ -137,9 +177,13 @@ impl Dashboard {
     /// to the host; `host.nest_service("/routes", router)` serves that, too.
     pub fn into_router(self) -> Router {
         let measured = |route| middleware::from_fn_with_state(self.measured(route), measure);
+        let gate = middleware::from_fn_with_state(self.app.gate().clone(), authenticate);
         // A method that is not allowed is answered, and counted, at its route.
-        let serve = |router: Router<App>, route: Route, methods: MethodRouter<App>| {
+        let open = |router: Router<App>, route: Route, methods: MethodRouter<App>| {
             router.route(route.template(), methods.fallback(method_not_allowed).layer(measured(route)))
+        };
+        let serve = |router: Router<App>, route: Route, methods: MethodRouter<App>| {
+            open(router, route, methods.fallback(method_not_allowed).layer(gate.clone()))
         };
         let router = Router::new();
         let router = serve(router, Route::Ingresses, get(list::list));
@@ -149,9 +193,11 @@ impl Dashboard {
         let router = serve(router, Route::Namespaces, get(namespaces::namespaces));
         let router = serve(router, Route::Health, get(health::health));
         let router = serve(router, Route::Info, get(info::info));
-        let router = serve(router, Route::Livez, get(health::livez));
-        let router = serve(router, Route::Readyz, get(health::readyz));
+        let router = open(router, Route::Livez, get(health::livez));
+        let router = open(router, Route::Readyz, get(health::readyz));
         let router = serve(router, Route::Metrics, get(metrics::metrics));
+        let session = get(session::show).post(session::begin).delete(session::end);
+        let router = open(router, Route::Session, session);
         #[cfg(feature = "ui")]
         let router = router.merge(
             crate::page::router()

@@ -28,8 +28,10 @@
 //!
 //! # Who may see what
 //!
-//! The router asks nobody who they are. Whoever reaches it sees everything that the hub watches, so a host that is reachable
-//! by others puts its own authentication in front, as a layer.
+//! Unless told otherwise, the router asks nobody who they are, and whoever reaches it sees everything that the hub watches.
+//! [`DashboardBuilder::authentication`] sets who finds out who sends a request ([`auth`]), and [`DashboardBuilder::authorization`] what
+//! they may see: everything, or what Kubernetes lets them list ([`Authorization::kubernetes`]). One place decides that for every answer
+//! and stream, counts, tags and errors included.
 //!
 //! # Cost
 //!
@@ -38,6 +40,7 @@
 //! once per distinct filter, not per client.
 
 mod app;
+pub mod auth;
 mod conditional;
 mod cursor;
 mod dashboard;
@@ -69,3 +72,4 @@ pub use dashboard::{
     DEFAULT_HEARTBEAT, DEFAULT_MAX_STREAMS, DEFAULT_RETRY, Dashboard, DashboardBuilder, InvalidOption,
 };
 pub use shutdown::Shutdown;
+pub use view::{Authorization, Authorizer, DEFAULT_ACCESS_HOLD, DEFAULT_ACCESS_MAX_AGE};

@@ -9,10 +9,13 @@
 //! kinds). No host, name, namespace, path or message ever becomes one; whatever a stranger asks for is `other`.
 
 use std::fmt;
+use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::{HeaderValue, StatusCode};
+use ingress_core::access::UserInfo;
 use ingress_core::clock::{Timestamp, wall_now};
 use ingress_core::stats::Stats;
 use prometheus_client::collector::Collector;
@@ -34,24 +37,26 @@ use family::Families;
 const OPEN_METRICS: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 
-pub(crate) async fn metrics(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+pub(crate) async fn metrics(
+    State(app): State<App>,
+    user: Option<Extension<Arc<UserInfo>>>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
     Params::none(query.as_deref())?;
+    let engine = Engine::read(app.guard().stats(user.as_deref()).await?, wall_now());
     // Writing into memory does not fail; that a family is refused would be a defect.
-    let text =
-        render(&app).map_err(|_| Problem::new(ProblemType::Internal, "the metrics can't be written"))?;
+    let text = render(&app, engine)
+        .map_err(|_| Problem::new(ProblemType::Internal, "the metrics can't be written"))?;
     Ok(respond::answer(StatusCode::OK, OPEN_METRICS, text))
 }
 
-fn render(app: &App) -> Result<String, fmt::Error> {
+fn render(app: &App, engine: Engine) -> Result<String, fmt::Error> {
     let mut text = String::new();
     // Registries own what is in them; these are made for one scrape, of what was read for it.
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Process(process::Process::read())));
     let ours = registry.sub_registry_with_prefix("ingress");
-    ours.register_collector(Box::new(Ours {
-        app: app.clone(),
-        engine: Engine::read(app.guard().stats(), wall_now()),
-    }));
+    ours.register_collector(Box::new(Ours { app: app.clone(), engine }));
     text::encode(&mut text, &registry)?;
     Ok(text)
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ingress_core::clock::Timestamp;
-use ingress_core::{ClusterId, ErrorKind, LaneStatus, Namespace};
+use ingress_core::{ClusterId, ErrorKind, LaneStatus, Namespace, SourceError};
 use serde::Serialize;
 
 use crate::view::{Lens, Shown};
@@ -73,6 +73,17 @@ impl<'a> Partial<'a> {
         }
     }
 
+    fn not_known(cluster: &'a ClusterId, error: &'a SourceError) -> Self {
+        Self {
+            cluster: cluster.as_str(),
+            namespace: None,
+            state: "unknown",
+            reason: Some(error.kind().as_str()),
+            message: Some("the cluster does not say what you may see of it, so nothing of it is shown"),
+            stale_since: None,
+        }
+    }
+
     /// Of which cluster it tells.
     pub(crate) fn cluster(&self) -> &'a str {
         self.cluster
@@ -90,6 +101,10 @@ pub(crate) fn partial<'a>(shown: &'a Shown, lens: &'a Lens) -> Vec<Partial<'a>> 
     let mut entries = Vec::new();
     for cluster in shown.clusters() {
         let of_cluster: Vec<_> = lanes.iter().copied().filter(|lane| lane.id.cluster == *cluster).collect();
+        if let Some(error) = shown.unknown(cluster) {
+            entries.push(Partial::not_known(cluster, error));
+            continue;
+        }
         let granted = lens.grants().namespaces(cluster);
         match lens.filter().namespaces() {
             None => in_all(cluster, granted, &of_cluster, &mut entries),
@@ -160,7 +175,7 @@ fn in_namespaces<'a>(
 
 #[cfg(test)]
 mod tests {
-    use ingress_core::{LaneState, SourceError, Store};
+    use ingress_core::{LaneState, Store};
     use serde_json::json;
 
     use super::*;

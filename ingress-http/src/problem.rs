@@ -7,6 +7,14 @@
 //!
 //! Status 400. A parameter of the query is unknown or given twice, or its value makes no sense; `parameter` names it.
 //!
+//! # unauthenticated
+//!
+//! Status 401. The request does not say who sent it, or what it says is not true; `WWW-Authenticate` tells how to.
+//!
+//! # forbidden
+//!
+//! Status 403. Whoever sent the request may not see this.
+//!
 //! # not-found
 //!
 //! Status 404. There is no such object, or no such path.
@@ -36,6 +44,11 @@
 //! Status 503. The cluster cannot be reached or asks to slow down, or its circuit breaker is open. `Retry-After` tells
 //! when to ask again, where that is known.
 //!
+//! # access-unknown
+//!
+//! Status 503. Nobody can tell at the moment who sent the request, or what they may see, so they are shown nothing. `Retry-After`
+//! tells when to ask again.
+//!
 //! # too-many-streams
 //!
 //! Status 503. As many streams are open as this process serves. `Retry-After` tells when to ask again.
@@ -61,6 +74,10 @@ const BASE: &str = "https://docs.rs/ingress-http/latest/ingress_http/problem/ind
 pub enum ProblemType {
     /// [`bad-parameter`](self#bad-parameter)
     BadParameter,
+    /// [`unauthenticated`](self#unauthenticated)
+    Unauthenticated,
+    /// [`forbidden`](self#forbidden)
+    Forbidden,
     /// [`not-found`](self#not-found)
     NotFound,
     /// [`method-not-allowed`](self#method-not-allowed)
@@ -75,6 +92,8 @@ pub enum ProblemType {
     ClusterError,
     /// [`cluster-unavailable`](self#cluster-unavailable)
     ClusterUnavailable,
+    /// [`access-unknown`](self#access-unknown)
+    AccessUnknown,
     /// [`too-many-streams`](self#too-many-streams)
     TooManyStreams,
     /// [`cluster-timeout`](self#cluster-timeout)
@@ -87,6 +106,8 @@ impl ProblemType {
     pub fn name(self) -> &'static str {
         match self {
             Self::BadParameter => "bad-parameter",
+            Self::Unauthenticated => "unauthenticated",
+            Self::Forbidden => "forbidden",
             Self::NotFound => "not-found",
             Self::MethodNotAllowed => "method-not-allowed",
             Self::NotAcceptable => "not-acceptable",
@@ -94,6 +115,7 @@ impl ProblemType {
             Self::Internal => "internal",
             Self::ClusterError => "cluster-error",
             Self::ClusterUnavailable => "cluster-unavailable",
+            Self::AccessUnknown => "access-unknown",
             Self::TooManyStreams => "too-many-streams",
             Self::ClusterTimeout => "cluster-timeout",
         }
@@ -110,13 +132,14 @@ impl ProblemType {
     pub fn status(self) -> u16 {
         match self {
             Self::BadParameter => 400,
-            Self::ClusterForbidden => 403,
+            Self::Unauthenticated => 401,
+            Self::Forbidden | Self::ClusterForbidden => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::NotAcceptable => 406,
             Self::Internal => 500,
             Self::ClusterError => 502,
-            Self::ClusterUnavailable | Self::TooManyStreams => 503,
+            Self::ClusterUnavailable | Self::AccessUnknown | Self::TooManyStreams => 503,
             Self::ClusterTimeout => 504,
         }
     }
@@ -124,6 +147,8 @@ impl ProblemType {
     fn title(self) -> &'static str {
         match self {
             Self::BadParameter => "A parameter cannot be understood",
+            Self::Unauthenticated => "Not authenticated",
+            Self::Forbidden => "Forbidden",
             Self::NotFound => "Not found",
             Self::MethodNotAllowed => "Method not allowed",
             Self::NotAcceptable => "Not acceptable",
@@ -131,6 +156,7 @@ impl ProblemType {
             Self::Internal => "Internal error",
             Self::ClusterError => "The cluster's answer is unusable",
             Self::ClusterUnavailable => "The cluster is unavailable",
+            Self::AccessUnknown => "Access unknown",
             Self::TooManyStreams => "Too many streams",
             Self::ClusterTimeout => "The cluster did not answer in time",
         }
@@ -158,6 +184,7 @@ pub(crate) struct Problem {
     detail: String,
     parameter: Option<String>,
     retry_after: Option<Duration>,
+    challenge: Option<HeaderValue>,
 }
 
 #[derive(Serialize)]
@@ -172,7 +199,7 @@ struct Document<'a> {
 
 impl Problem {
     pub(crate) fn new(kind: ProblemType, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), parameter: None, retry_after: None }
+        Self { kind, detail: detail.into(), parameter: None, retry_after: None, challenge: None }
     }
 
     /// A parameter that cannot be understood, and why.
@@ -186,6 +213,17 @@ impl Problem {
     pub(crate) fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
         self
+    }
+
+    /// The same, with what a client should say who it is.
+    pub(crate) fn challenge(mut self, value: HeaderValue) -> Self {
+        self.challenge = Some(value);
+        self
+    }
+
+    /// What went wrong.
+    pub(crate) fn kind(&self) -> ProblemType {
+        self.kind
     }
 
     #[cfg(test)]
@@ -206,6 +244,7 @@ impl From<&SourceError> for Problem {
             detail: error.message().to_owned(),
             parameter: None,
             retry_after: error.retry_after(),
+            challenge: None,
         }
     }
 }
@@ -234,6 +273,9 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         if self.kind == ProblemType::MethodNotAllowed {
             headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        }
+        if let Some(value) = self.challenge.filter(|_| self.kind == ProblemType::Unauthenticated) {
+            headers.insert(header::WWW_AUTHENTICATE, value);
         }
         if let Some(wait) = self.retry_after {
             // Whole seconds, rounded up: asking a moment too early would only be refused again.

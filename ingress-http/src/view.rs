@@ -4,29 +4,39 @@
 //! anybody; everything else goes through a [`View`], which is made of whoever asks, and shows nothing that they may not see. A
 //! handler that wants objects has no other way to them, so that one written later can't forget to ask.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use bytes::Bytes;
 use http::request::Parts;
+use ingress_core::access::UserInfo;
 use ingress_core::stats::Stats;
 use ingress_core::{
     ClusterId, ClusterStatus, ErrorKind, Hub, Ingress, LaneStatus, NamespaceRecord, ObjectKey, Position,
     Scope, Snapshot, SourceError, Store,
 };
 
-use crate::app::App;
-use crate::filter::Filter;
-use crate::problem::Problem;
+use tokio::time::Instant;
 
+use crate::app::App;
+use crate::auth::{Gate, who_asks};
+use crate::filter::Filter;
+use crate::problem::{Problem, ProblemType};
+
+mod access;
 mod grants;
 mod horizon;
 mod lens;
 mod pass;
 mod seal;
 
-pub(crate) use grants::{Granted, Grants, LaneSight};
+use access::{Access, Sight};
+pub use access::{Authorization, Authorizer, DEFAULT_ACCESS_HOLD, DEFAULT_ACCESS_MAX_AGE};
+pub(crate) use grants::LaneSight;
+#[cfg(test)]
+pub(crate) use grants::{Granted, Grants};
 use horizon::Horizons;
 pub(crate) use lens::{Event, Lens};
 pub(crate) use pass::{Pass, Verdict};
@@ -42,8 +52,13 @@ pub(crate) struct Guard {
 #[derive(Debug)]
 struct Inner {
     hub: Hub,
+    gate: Gate,
+    access: Access,
     veil: Arc<Veil>,
 }
+
+/// When to ask again while nobody can tell who somebody is, or what they may see.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
 
 /// What keeps positions from telling too much.
 #[derive(Debug)]
@@ -59,8 +74,14 @@ impl Veil {
 }
 
 impl Guard {
-    pub(crate) fn new(hub: Hub) -> Self {
-        Self { inner: Arc::new(Inner { hub, veil: Arc::new(Veil::new()) }) }
+    pub(crate) fn new(hub: Hub, gate: Gate, authorization: Authorization) -> Self {
+        let (access, veil) = (Access::new(authorization), Arc::new(Veil::new()));
+        Self { inner: Arc::new(Inner { hub, gate, access, veil }) }
+    }
+
+    /// Where requests say who sent them.
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.inner.gate
     }
 
     /// The clusters, which anybody may know.
@@ -73,41 +94,43 @@ impl Guard {
         self.inner.hub.is_ready()
     }
 
-    /// What the engine did so far: numbers that tell of everything.
-    pub(crate) fn stats(&self) -> Stats {
-        self.inner.hub.stats()
+    /// What the engine did so far, for whoever may see what tells of everything.
+    pub(crate) async fn stats(&self, user: Option<&Arc<UserInfo>>) -> Result<Stats, Problem> {
+        let user = user.ok_or_else(nobody)?;
+        match self.inner.access.may_scrape(&self.inner.hub, user).await {
+            Ok(true) => Ok(self.inner.hub.stats()),
+            Ok(false) => Err(Problem::new(ProblemType::Forbidden, "you may not `get` the path /metrics")),
+            Err(error) => Err(unknown(&error)),
+        }
     }
 
-    /// What somebody who may see all of it sees.
-    pub(crate) fn view_of_all(&self) -> View {
-        View { guard: self.clone(), grants: Grants::All, namespaces: Listed::All }
+    /// What whoever sent a request may see. Who that is, the request brings along when it came through the gate; else it is found out.
+    async fn look(&self, request: &Parts) -> Result<View, Problem> {
+        let user = match request.extensions.get::<Arc<UserInfo>>() {
+            Some(user) => user.clone(),
+            None => self.gate().who(request).await?,
+        };
+        let sight = self.inner.access.of(&self.inner.hub, &user).await;
+        Ok(View { guard: self.clone(), sight, request: None })
     }
+}
+
+fn nobody() -> Problem {
+    Problem::new(ProblemType::Unauthenticated, "nobody said who sent this request")
+}
+
+fn unknown(error: &SourceError) -> Problem {
+    let detail = format!("the cluster does not say what you may see: {}", error.kind().as_str());
+    Problem::new(ProblemType::AccessUnknown, detail).retry_after(ASK_AGAIN)
 }
 
 /// What one viewer may see.
 #[derive(Debug, Clone)]
 pub(crate) struct View {
     guard: Guard,
-    /// Of the ingresses.
-    grants: Grants,
-    /// Of the namespaces themselves.
-    namespaces: Listed,
-}
-
-/// The clusters whose namespaces somebody may list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Listed {
-    All,
-    Of(Arc<BTreeSet<ClusterId>>),
-}
-
-impl Listed {
-    fn sees(&self, cluster: &ClusterId) -> bool {
-        match self {
-            Self::All => true,
-            Self::Of(clusters) => clusters.contains(cluster),
-        }
-    }
+    sight: Sight,
+    /// What of the request tells who asked; `None` where that never changes what they see.
+    request: Option<Arc<Parts>>,
 }
 
 impl View {
@@ -115,9 +138,9 @@ impl View {
     pub(crate) fn scope(&self) -> Scope {
         let hub = &self.guard.inner.hub;
         match hub.scope() {
-            Scope::Namespaces(names) if !self.grants.is_all() => {
+            Scope::Namespaces(names) if !self.sight.grants.is_all() => {
                 let clusters = self.clusters();
-                let seen = |name: &str| clusters.iter().any(|cluster| self.grants.sees(cluster, name));
+                let seen = |name: &str| clusters.iter().any(|cluster| self.sight.grants.sees(cluster, name));
                 Scope::Namespaces(names.iter().filter(|name| seen(name.as_str())).cloned().collect())
             }
             scope => scope.clone(),
@@ -133,22 +156,22 @@ impl View {
 
     /// A filter, together with what may be seen of what matches it.
     pub(crate) fn lens(&self, filter: Filter) -> Lens {
-        Lens::new(filter, self.grants.clone(), self.guard.inner.veil.clone())
+        Lens::new(filter, self.sight.grants.clone(), self.guard.inner.veil.clone())
     }
 
     /// The ingresses now.
     pub(crate) fn ingresses(&self) -> Shown {
         let snapshot = self.guard.inner.hub.ingresses().snapshot();
         let clusters = self.clusters();
-        let position = self.guard.inner.veil.horizons.of(&self.grants, &clusters, &snapshot);
-        Shown { snapshot, clusters, position }
+        let position = self.guard.inner.veil.horizons.of(&self.sight.grants, &clusters, &snapshot);
+        Shown { snapshot, clusters, position, unknown: self.sight.unknown.clone() }
     }
 
     /// The namespaces now, as far as this viewer may list them.
     pub(crate) fn namespaces(&self) -> ShownNamespaces {
         ShownNamespaces {
             snapshot: self.guard.inner.hub.namespaces().snapshot(),
-            listed: self.namespaces.clone(),
+            listed: self.sight.listed.clone(),
         }
     }
 
@@ -159,13 +182,35 @@ impl View {
 
     /// A stream's leave to go on with this view.
     pub(crate) fn pass(&self) -> Pass {
-        Pass {}
+        match &self.request {
+            None => Pass::unlimited(),
+            Some(request) => {
+                let view = Self { request: None, ..self.clone() };
+                Pass::new(self.guard.clone(), request.clone(), view, self.sight.due)
+            }
+        }
+    }
+
+    /// When to look again.
+    fn due(&self) -> Instant {
+        self.sight.due
+    }
+
+    /// Whether streams through both show the same.
+    fn shows_the_same(&self, other: &Self) -> bool {
+        self.sight.grants == other.sight.grants
+    }
+
+    /// Why nothing may be seen, when that is because nobody can tell.
+    fn unknown(&self) -> Option<Problem> {
+        let (_, error) = self.sight.unknown.first_key_value()?;
+        self.sight.grants.is_none().then(|| unknown(error))
     }
 
     /// Whether an object may be read at all: it lies in what is watched, and in what may be seen.
     pub(crate) fn may_read(&self, key: &ObjectKey) -> bool {
         let in_scope = self.guard.inner.hub.scope().contains(key.namespace().unwrap_or_default());
-        in_scope && self.grants.sees_object(key)
+        in_scope && self.sight.grants.sees_object(key)
     }
 
     /// Reads one ingress as it is in its cluster now, whole, as JSON; one that may not be read is none that exists.
@@ -183,6 +228,7 @@ pub(crate) struct Shown {
     snapshot: Snapshot<Ingress>,
     clusters: Vec<ClusterId>,
     position: Position,
+    unknown: Arc<BTreeMap<ClusterId, SourceError>>,
 }
 
 impl Shown {
@@ -209,6 +255,11 @@ impl Shown {
         &self.clusters
     }
 
+    /// Why it is not known what may be seen of a cluster, if it is not.
+    pub(crate) fn unknown(&self, cluster: &ClusterId) -> Option<&SourceError> {
+        self.unknown.get(cluster)
+    }
+
     /// Since when the viewer's view is as it is.
     pub(crate) fn position(&self) -> Position {
         self.position
@@ -219,18 +270,18 @@ impl Shown {
 #[derive(Debug)]
 pub(crate) struct ShownNamespaces {
     snapshot: Snapshot<NamespaceRecord>,
-    listed: Listed,
+    listed: Arc<BTreeSet<ClusterId>>,
 }
 
 impl ShownNamespaces {
     /// The namespaces that may be listed.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&ObjectKey, &Arc<NamespaceRecord>)> {
-        self.snapshot.iter().filter(|(key, _)| self.listed.sees(key.cluster()))
+        self.snapshot.iter().filter(|(key, _)| self.listed.contains(key.cluster()))
     }
 
     /// The lanes that list them.
     pub(crate) fn lanes(&self) -> impl Iterator<Item = &Arc<LaneStatus>> {
-        self.snapshot.lanes().filter(|status| self.listed.sees(&status.id.cluster))
+        self.snapshot.lanes().filter(|status| self.listed.contains(&status.id.cluster))
     }
 }
 
@@ -238,7 +289,8 @@ impl ShownNamespaces {
 impl ShownNamespaces {
     /// All of a snapshot.
     pub(crate) fn of(snapshot: Snapshot<NamespaceRecord>) -> Self {
-        Self { snapshot, listed: Listed::All }
+        let listed = snapshot.lanes().map(|status| status.id.cluster.clone()).collect();
+        Self { snapshot, listed: Arc::new(listed) }
     }
 }
 
@@ -247,14 +299,26 @@ impl Shown {
     /// What is shown of a snapshot of these clusters.
     pub(crate) fn of(snapshot: Snapshot<Ingress>, clusters: Vec<ClusterId>) -> Self {
         let position = snapshot.position();
-        Self { snapshot, clusters, position }
+        Self { snapshot, clusters, position, unknown: Arc::default() }
     }
 }
 
 impl FromRequestParts<App> for View {
     type Rejection = Problem;
 
-    async fn from_request_parts(_parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        Ok(app.guard().view_of_all())
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let guard = app.guard();
+        // A route that is not behind the gate shows nobody anything.
+        if parts.extensions.get::<Arc<UserInfo>>().is_none() {
+            return Err(nobody());
+        }
+        let mut view = guard.look(parts).await?;
+        if let Some(problem) = view.unknown() {
+            return Err(problem);
+        }
+        if guard.gate().scheme().is_some() || !guard.inner.access.sees_all() {
+            view.request = Some(Arc::new(who_asks(parts)));
+        }
+        Ok(view)
     }
 }

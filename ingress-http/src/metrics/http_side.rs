@@ -48,6 +48,7 @@ pub(crate) enum Route {
     Livez,
     Readyz,
     Metrics,
+    Session,
     /// The page, and all its files.
     Page,
     Other,
@@ -55,7 +56,7 @@ pub(crate) enum Route {
 
 impl Route {
     /// In the order of their declaration.
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Ingresses,
         Self::Stream,
         Self::Object,
@@ -66,6 +67,7 @@ impl Route {
         Self::Livez,
         Self::Readyz,
         Self::Metrics,
+        Self::Session,
         Self::Page,
         Self::Other,
     ];
@@ -83,17 +85,18 @@ impl Route {
             Self::Livez => "/livez",
             Self::Readyz => "/readyz",
             Self::Metrics => "/metrics",
+            Self::Session => "/auth/session",
             Self::Page => "/",
             Self::Other => "other",
         }
     }
 }
 
-const METHODS: [&str; 3] = ["GET", "HEAD", "other"];
+const METHODS: [&str; 5] = ["GET", "HEAD", "POST", "DELETE", "other"];
 
 /// The statuses of the router's answers; the last place is for any other.
-const CODES: [&str; 13] =
-    ["200", "304", "400", "401", "403", "404", "405", "406", "500", "502", "503", "504", "other"];
+const CODES: [&str; 14] =
+    ["200", "204", "304", "400", "401", "403", "404", "405", "406", "500", "502", "503", "504", "other"];
 
 fn method_at(method: &Method) -> usize {
     METHODS.iter().position(|known| *known == method.as_str()).unwrap_or(METHODS.len() - 1)
@@ -358,8 +361,8 @@ mod tests {
 
     #[test]
     fn what_nobody_expected_is_other() {
-        assert_eq!([&Method::GET, &Method::HEAD, &Method::POST].map(method_at), [0, 1, 2]);
-        assert_eq!(method_at(&Method::from_bytes(b"BREW").unwrap()), 2);
+        assert_eq!([&Method::GET, &Method::HEAD, &Method::PUT].map(method_at), [0, 1, 4]);
+        assert_eq!(method_at(&Method::from_bytes(b"BREW").unwrap()), 4);
         assert_eq!(CODES[code_at(StatusCode::NOT_FOUND)], "404");
         assert_eq!(CODES[code_at(StatusCode::IM_A_TEAPOT)], "other");
     }

@@ -51,6 +51,12 @@ impl Grants {
         matches!(self, Self::All)
     }
 
+    /// Whether nothing may be seen.
+    pub(crate) fn is_none(&self) -> bool {
+        let is_none = |granted: &Granted| matches!(granted, Granted::In(names) if names.is_empty());
+        matches!(self, Self::Some(granted) if granted.values().all(is_none))
+    }
+
     /// Whether all of a cluster may be seen.
     pub(crate) fn covers(&self, cluster: &ClusterId) -> bool {
         match self {

@@ -145,12 +145,7 @@ mod tests {
     #[test]
     fn questions_are_as_kubernetes_reads_them() {
         let shop = Namespace::new("shop").unwrap();
-        let attributes = Attributes::Resource {
-            verb: "list",
-            group: "networking.k8s.io",
-            resource: "ingresses",
-            namespace: Some(shop),
-        };
+        let attributes = Attributes::list::<crate::Ingress>(Some(shop));
         let mut user = UserInfo::new("ann", ["dev", "all"]);
         let expected = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": {
             "user": "ann", "groups": ["all", "dev"], "resourceAttributes":

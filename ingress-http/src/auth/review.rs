@@ -1,0 +1,183 @@
+//! Bearer tokens that the cluster knows: of service accounts, or of people, if its API server has them sign in with an identity provider.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use http::request::Parts;
+use ingress_core::access::{Token, UserInfo};
+use ingress_core::{ClusterId, Hub, SourceError};
+use sha2::{Digest as _, Sha256};
+use tokio::time::Instant;
+
+use super::{AuthenticationError, Authenticator, Scheme, bearer};
+
+/// How long an answer is believed.
+const MAX_AGE: Duration = Duration::from_secs(10);
+/// How long a good answer is believed while the cluster can't be asked.
+const HOLD: Duration = Duration::from_secs(300);
+/// How long a cluster that could not be asked is left alone about a token whose answer is held.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
+/// Of how many tokens the answer is remembered.
+const TOKENS: usize = 10_000;
+
+/// Knows people by bearer tokens, of which it asks a cluster whose they are (`TokenReview`). An answer is believed for 10 s, also one
+/// that it is nobody's; while the cluster can't be asked, a good one for five minutes. What is remembered is a hash of the token.
+///
+/// The process needs the permission to create `tokenreviews`, as in the role `system:auth-delegator`.
+pub struct TokenReviews {
+    hub: Hub,
+    cluster: ClusterId,
+    audiences: Vec<String>,
+    known: Mutex<HashMap<[u8; 32], Arc<Reviewed>>>,
+}
+
+/// What is known of one token. Locked while it is asked about, so that requests at the same time make one question of it.
+#[derive(Default)]
+struct Reviewed(tokio::sync::Mutex<Option<Answer>>);
+
+struct Answer {
+    at: Instant,
+    /// When it was asked about again, in vain.
+    failed: Option<Instant>,
+    user: Option<Arc<UserInfo>>,
+}
+
+impl fmt::Debug for TokenReviews {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenReviews").field("cluster", &self.cluster).finish_non_exhaustive()
+    }
+}
+
+impl TokenReviews {
+    /// Asks a cluster of the hub.
+    #[must_use]
+    pub fn new(hub: Hub, cluster: ClusterId) -> Self {
+        Self { hub, cluster, audiences: Vec::new(), known: Mutex::default() }
+    }
+
+    /// Takes only tokens that are meant for one of these audiences; the cluster's own, unless set.
+    #[must_use]
+    pub fn audiences(mut self, audiences: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.audiences = audiences.into_iter().map(Into::into).collect();
+        self
+    }
+
+    fn reviewed(&self, hash: [u8; 32]) -> Arc<Reviewed> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if !known.contains_key(&hash) && known.len() >= TOKENS {
+            // Strangers can fill this with tokens that they make up; those that somebody waits for stay.
+            known.retain(|_, reviewed| Arc::strong_count(reviewed) > 1);
+        }
+        known.entry(hash).or_default().clone()
+    }
+}
+
+#[async_trait]
+impl Authenticator for TokenReviews {
+    async fn authenticate(&self, request: &Parts) -> Result<Arc<UserInfo>, AuthenticationError> {
+        let token = bearer(request)?;
+        let reviewed = self.reviewed(Sha256::digest(token).into());
+        let mut answer = reviewed.0.lock().await;
+        let is_fresh = |answer: &Answer| {
+            answer.at.elapsed() < MAX_AGE || answer.failed.is_some_and(|failed| failed.elapsed() < ASK_AGAIN)
+        };
+        if !answer.as_ref().is_some_and(is_fresh) {
+            let asked = Instant::now();
+            match self.hub.review_token(&self.cluster, &Token::new(token), &self.audiences).await {
+                Ok(user) => *answer = Some(Answer { at: asked, failed: None, user: user.map(Arc::new) }),
+                Err(error) => {
+                    answer.take_if(|answer| answer.user.is_none() || answer.at.elapsed() >= HOLD);
+                    match &mut *answer {
+                        Some(held) => held.failed = Some(Instant::now()),
+                        None => return Err(unavailable(&error)),
+                    }
+                }
+            }
+        }
+        let user = answer.as_ref().and_then(|answer| answer.user.clone());
+        user.ok_or_else(|| AuthenticationError::invalid("the cluster does not know this bearer token"))
+    }
+
+    fn scheme(&self) -> Scheme {
+        Scheme::Bearer
+    }
+}
+
+fn unavailable(error: &SourceError) -> AuthenticationError {
+    tracing::warn!(%error, "nobody says whose a token is");
+    AuthenticationError::unavailable(format!(
+        "the cluster does not say whose a token is: {}",
+        error.kind().as_str()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use ingress_core::resilience::backoff::BackoffPolicy;
+    use ingress_core::resilience::retry::RetryPolicy;
+    use ingress_core::source::scripted::{self, ClusterHandle};
+    use ingress_core::{ClusterInfo, Origin};
+
+    use super::*;
+    use crate::auth::AuthenticationErrorKind;
+    use crate::fixture::cluster;
+
+    fn stage() -> (TokenReviews, ClusterHandle) {
+        let (source, handle) = scripted::cluster(ClusterInfo::new(cluster("c"), Origin::Custom));
+        let one_try = RetryPolicy::new(1, BackoffPolicy::calls()).unwrap();
+        (TokenReviews::new(Hub::builder(source).retry(one_try).start(), cluster("c")), handle)
+    }
+
+    fn request(token: &str) -> Parts {
+        http::Request::get("/")
+            .header("authorization", format!("Bearer {token}"))
+            .body(())
+            .unwrap()
+            .into_parts()
+            .0
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_is_believed_for_a_while_and_held_through_an_outage() {
+        let (reviews, handle) = stage();
+        let error = reviews.authenticate(&request("t")).await.unwrap_err();
+        assert_eq!(error.kind(), AuthenticationErrorKind::Unavailable);
+        handle.set_tokens([("t".into(), UserInfo::new("ann", ["dev"]))]);
+        let (good, bad) = (request("t"), request("x"));
+        for _ in 0..3 {
+            assert_eq!(reviews.authenticate(&good).await.unwrap().username, "ann");
+            assert_eq!(
+                reviews.authenticate(&bad).await.unwrap_err().kind(),
+                AuthenticationErrorKind::Invalid
+            );
+        }
+        assert_eq!(handle.reviews(), 3, "one that failed, and one for each token");
+        handle.set_tokens([]);
+        tokio::time::advance(MAX_AGE).await;
+        assert!(reviews.authenticate(&good).await.is_err(), "taken away");
+        assert_eq!(reviews.known.lock().unwrap().len(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn equal_questions_at_the_same_time_are_one() {
+        let (reviews, handle) = stage();
+        handle.set_tokens([("t".into(), UserInfo::new("ann", ["dev"]))]);
+        let request = request("t");
+        let all = futures::future::join_all((0..50).map(|_| reviews.authenticate(&request))).await;
+        assert!(all.iter().all(Result::is_ok));
+        assert_eq!(handle.reviews(), 1);
+    }
+
+    #[tokio::test]
+    async fn strangers_do_not_fill_the_memory() {
+        let (reviews, handle) = stage();
+        handle.set_tokens([]);
+        for number in 0..TOKENS + 100 {
+            drop(reviews.reviewed(Sha256::digest(number.to_string()).into()));
+        }
+        assert!(reviews.known.lock().unwrap().len() <= TOKENS);
+    }
+}

@@ -1,0 +1,326 @@
+//! Finds out what somebody may see.
+//!
+//! Kubernetes knows: whoever may `list` ingresses in a namespace may see them here. So the cluster is asked, once whether somebody may
+//! list them in all namespaces, and if not, for each namespace that is known. What comes out is believed for a bounded time
+//! ([`Authorization::max_age`]), and found out once for however many requests and streams of one person want it at a time.
+//!
+//! A cluster that can't be asked takes nothing away at once: what it said before holds for a while longer
+//! ([`Authorization::hold`]), since an outage is when people need to see what is known. After that, and for people who were not asked
+//! about before, nothing of it is shown, and every answer says that this is not known.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::{StreamExt as _, stream};
+use ingress_core::access::{Attributes, UserInfo};
+use ingress_core::{ClusterId, Hub, Ingress, Namespace, NamespaceRecord, Scope, SourceError};
+use tokio::time::Instant;
+
+use super::grants::{Granted, Grants};
+
+/// How long what somebody may see is believed, unless configured otherwise.
+pub const DEFAULT_ACCESS_MAX_AGE: Duration = Duration::from_secs(60);
+/// How much longer it is believed while the cluster can't be asked, unless configured otherwise.
+pub const DEFAULT_ACCESS_HOLD: Duration = Duration::from_secs(300);
+
+/// How many questions are asked at the same time for one person.
+const AT_ONCE: usize = 16;
+/// How long a cluster that could not be asked is left alone.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
+/// About how many people it is remembered what they may see.
+const PEOPLE: usize = 10_000;
+
+/// Says who may do what, in place of the cluster itself.
+#[async_trait]
+pub trait Authorizer: Send + Sync + 'static {
+    /// Whether somebody may do something in a cluster.
+    ///
+    /// # Errors
+    ///
+    /// When nobody knows; what was known before holds for [`Authorization::hold`] then.
+    ///
+    /// # Cancel safety
+    ///
+    /// Must be safe to drop: what asks goes away with its request.
+    async fn is_allowed(
+        &self,
+        cluster: &ClusterId,
+        user: &UserInfo,
+        attributes: &Attributes,
+    ) -> Result<bool, SourceError>;
+}
+
+/// What people may see of what the hub watches.
+#[derive(Clone)]
+pub struct Authorization {
+    rule: Rule,
+    max_age: Duration,
+    hold: Duration,
+}
+
+#[derive(Clone)]
+enum Rule {
+    All,
+    Cluster,
+    Custom(Arc<dyn Authorizer>),
+}
+
+impl fmt::Debug for Authorization {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rule = match self.rule {
+            Rule::All => "all",
+            Rule::Cluster => "kubernetes",
+            Rule::Custom(_) => "custom",
+        };
+        f.debug_struct("Authorization").field("rule", &rule).field("max_age", &self.max_age).finish()
+    }
+}
+
+impl Authorization {
+    /// Everybody who gets in sees everything.
+    #[must_use]
+    pub fn all() -> Self {
+        Self { rule: Rule::All, max_age: DEFAULT_ACCESS_MAX_AGE, hold: DEFAULT_ACCESS_HOLD }
+    }
+
+    /// Everybody sees the ingresses of those namespaces in which Kubernetes lets them `list` ingresses, and the namespaces
+    /// themselves where it lets them `list` those. The process needs the permission to create `subjectaccessreviews`, as in the role
+    /// `system:auth-delegator`. `/metrics`, which counts everything, is for those who may `get` the path `/metrics`.
+    #[must_use]
+    pub fn kubernetes() -> Self {
+        Self { rule: Rule::Cluster, ..Self::all() }
+    }
+
+    /// The same questions, answered by somebody else.
+    #[must_use]
+    pub fn custom(authorizer: impl Authorizer) -> Self {
+        Self { rule: Rule::Custom(Arc::new(authorizer)), ..Self::all() }
+    }
+
+    /// Sets how long what somebody may see is believed: a permission that is taken away ends or narrows streams within this time, and one
+    /// that is granted shows within it. 1 s to 10 min; [`DEFAULT_ACCESS_MAX_AGE`] unless set. Somebody who may list in a few namespaces
+    /// only costs one question per namespace and period.
+    ///
+    /// # Errors
+    ///
+    /// When it is outside these bounds.
+    pub fn max_age(mut self, age: Duration) -> Result<Self, crate::InvalidOption> {
+        self.max_age =
+            crate::dashboard::within("max_age", age, Duration::from_secs(1)..=Duration::from_secs(600))?;
+        Ok(self)
+    }
+
+    /// Sets how much longer it is believed while the cluster can't be asked; up to an hour, [`DEFAULT_ACCESS_HOLD`] unless set. Zero
+    /// shows nobody anything once it is too old.
+    ///
+    /// # Errors
+    ///
+    /// When it is longer.
+    pub fn hold(mut self, time: Duration) -> Result<Self, crate::InvalidOption> {
+        self.hold = crate::dashboard::within("hold", time, Duration::ZERO..=Duration::from_secs(3600))?;
+        Ok(self)
+    }
+
+    pub(crate) fn is_all(&self) -> bool {
+        matches!(self.rule, Rule::All)
+    }
+}
+
+/// What somebody may see, as far as it is known.
+#[derive(Debug, Clone)]
+pub(crate) struct Sight {
+    pub(crate) grants: Grants,
+    /// The clusters whose namespaces may be listed.
+    pub(crate) listed: Arc<BTreeSet<ClusterId>>,
+    /// The clusters of which it is not known what may be seen, and why.
+    pub(crate) unknown: Arc<BTreeMap<ClusterId, SourceError>>,
+    /// When to find out again.
+    pub(crate) due: Instant,
+}
+
+/// What people may see.
+#[derive(Debug)]
+pub(crate) struct Access {
+    authorization: Authorization,
+    people: Mutex<HashMap<UserInfo, Arc<Person>>>,
+}
+
+/// What one person may see in each cluster, and when that was found out.
+#[derive(Debug, Default)]
+struct Person {
+    // Held while it is found out: whoever comes meanwhile waits for the same answer, and takes over when the first one gives up.
+    clusters: tokio::sync::Mutex<BTreeMap<ClusterId, Known>>,
+}
+
+/// What is known of one cluster.
+#[derive(Debug, Default)]
+struct Known {
+    answer: Option<Answer>,
+    /// Why the last question was not answered, and when that was.
+    failure: Option<(SourceError, Instant)>,
+}
+
+#[derive(Debug, Clone)]
+struct Answer {
+    granted: Granted,
+    namespaces: bool,
+    /// When the first of its questions was asked.
+    at: Instant,
+}
+
+impl Known {
+    /// When to ask.
+    fn due(&self, max_age: Duration) -> Option<Instant> {
+        let answered = self.answer.as_ref().map(|answer| answer.at + max_age);
+        let failed = self.failure.as_ref().map(|(_, at)| *at + ASK_AGAIN.min(max_age));
+        answered.max(failed)
+    }
+}
+
+impl Access {
+    pub(crate) fn new(authorization: Authorization) -> Self {
+        Self { authorization, people: Mutex::default() }
+    }
+
+    /// Whether everybody sees everything.
+    pub(crate) fn sees_all(&self) -> bool {
+        self.authorization.is_all()
+    }
+
+    /// What somebody may see.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future abandons the question, unless somebody else waits for it, too.
+    pub(crate) async fn of(&self, hub: &Hub, user: &UserInfo) -> Sight {
+        let Authorization { max_age, hold, .. } = self.authorization;
+        if self.authorization.is_all() {
+            let listed = hub.clusters().into_iter().map(|status| status.info.id).collect();
+            return Sight {
+                grants: Grants::All,
+                listed: Arc::new(listed),
+                unknown: Arc::default(),
+                due: Instant::now() + max_age,
+            };
+        }
+        let person = self.person(user);
+        let mut known = person.clusters.lock().await;
+        let now = Instant::now();
+        let clusters: Vec<ClusterId> = hub.clusters().into_iter().map(|status| status.info.id).collect();
+        known.retain(|cluster, _| clusters.contains(cluster));
+        for cluster in &clusters {
+            let known = known.entry(cluster.clone()).or_default();
+            if known.due(max_age).is_some_and(|due| due > now) {
+                continue;
+            }
+            match self.ask_all(hub, cluster, user).await {
+                Ok(answer) => *known = Known { answer: Some(answer), failure: None },
+                Err(error) => {
+                    tracing::warn!(%cluster, user = user.username, %error, "nobody says what somebody may see");
+                    known.answer.take_if(|answer| answer.at + max_age + hold <= now);
+                    known.failure = Some((error, now));
+                }
+            }
+        }
+        let answers = || known.iter().filter_map(|(cluster, known)| Some((cluster, known.answer.as_ref()?)));
+        let granted = answers().map(|(cluster, answer)| (cluster.clone(), answer.granted.clone())).collect();
+        let listed = answers().filter(|(_, answer)| answer.namespaces).map(|(cluster, _)| cluster.clone());
+        let unknown =
+            known.iter().filter(|(_, known)| known.answer.is_none()).filter_map(|(cluster, known)| {
+                let (error, _) = known.failure.as_ref()?;
+                Some((cluster.clone(), error.clone()))
+            });
+        Sight {
+            grants: Grants::new(&clusters, granted),
+            listed: Arc::new(listed.collect()),
+            unknown: Arc::new(unknown.collect()),
+            due: known.values().filter_map(|known| known.due(max_age)).min().unwrap_or(now + max_age),
+        }
+    }
+
+    /// Whether somebody may see what tells of everything, such as how many objects there are.
+    pub(crate) async fn may_scrape(&self, hub: &Hub, user: &UserInfo) -> Result<bool, SourceError> {
+        if self.authorization.is_all() {
+            return Ok(true);
+        }
+        let scrape = Attributes::NonResource { verb: "get", path: "/metrics" };
+        for cluster in hub.clusters() {
+            if !self.ask(hub, &cluster.info.id, user, &scrape).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn person(&self, user: &UserInfo) -> Arc<Person> {
+        let mut people = self.people.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(person) = people.get(user) {
+            return person.clone();
+        }
+        if people.len() >= PEOPLE {
+            // Those whom somebody asks for at this moment stay; all others are asked about again.
+            people.retain(|_, person| Arc::strong_count(person) > 1);
+        }
+        people.entry(user.clone()).or_default().clone()
+    }
+
+    /// Everything about one cluster.
+    async fn ask_all(&self, hub: &Hub, cluster: &ClusterId, user: &UserInfo) -> Result<Answer, SourceError> {
+        let at = Instant::now();
+        let namespaces = self.ask(hub, cluster, user, &Attributes::list::<NamespaceRecord>(None)).await?;
+        if self.ask(hub, cluster, user, &Attributes::list::<Ingress>(None)).await? {
+            return Ok(Answer { granted: Granted::Everywhere, namespaces, at });
+        }
+        let candidates = candidates(hub, cluster);
+        let mut answers = stream::iter(candidates)
+            .map(|namespace| async move {
+                let attributes = Attributes::list::<Ingress>(Some(namespace.clone()));
+                let allowed = self.ask(hub, cluster, user, &attributes).await?;
+                Ok::<_, SourceError>(allowed.then_some(namespace))
+            })
+            .buffer_unordered(AT_ONCE);
+        let mut granted = BTreeSet::new();
+        while let Some(answer) = answers.next().await {
+            granted.extend(answer?);
+        }
+        Ok(Answer { granted: Granted::In(granted), namespaces, at })
+    }
+
+    async fn ask(
+        &self,
+        hub: &Hub,
+        cluster: &ClusterId,
+        user: &UserInfo,
+        attributes: &Attributes,
+    ) -> Result<bool, SourceError> {
+        match &self.authorization.rule {
+            Rule::All => Ok(true),
+            Rule::Cluster => hub.review_access(cluster, user, attributes).await,
+            Rule::Custom(authorizer) => authorizer.is_allowed(cluster, user, attributes).await,
+        }
+    }
+}
+
+/// The namespaces of a cluster that there may be something to see in: all that are known of, within what is watched.
+fn candidates(hub: &Hub, cluster: &ClusterId) -> BTreeSet<Namespace> {
+    let mut names = BTreeSet::new();
+    let mut add = |name: &str| names.extend(Namespace::new(name));
+    for (key, _) in hub.namespaces().snapshot().range(cluster, None) {
+        add(key.name());
+    }
+    let ingresses = hub.ingresses().snapshot();
+    for (key, _) in ingresses.range(cluster, None) {
+        add(key.namespace().unwrap_or_default());
+    }
+    for lane in ingresses.lanes().filter(|lane| lane.id.cluster == *cluster) {
+        add(lane.id.scope.namespace().map(Namespace::as_str).unwrap_or_default());
+    }
+    if let Scope::Namespaces(scope) = hub.scope() {
+        names.extend(scope.iter().cloned());
+        names.retain(|name| scope.contains(name));
+    }
+    names
+}
