@@ -10,6 +10,10 @@ use clap::{Parser, ValueEnum};
 use ingress_core::source::demo::Fault;
 use ingress_core::{LaneScope, Namespace};
 
+pub(crate) mod access;
+
+use access::AccessArgs;
+
 /// A live view of a Kubernetes cluster's ingresses, in the browser.
 ///
 /// Reads the cluster that --kubeconfig, $KUBECONFIG, the pod's service account, ~/.kube/config, RKE2's or kubeadm's
@@ -17,7 +21,7 @@ use ingress_core::{LaneScope, Namespace};
 #[derive(Debug, Parser)]
 #[command(version, args_override_self = true, after_help = AFTER_HELP)]
 pub(crate) struct Args {
-    /// Where to listen. Nobody has to authenticate: think twice before it is more than this computer.
+    /// Where to listen. More than this computer needs --authentication.
     #[arg(long, env = "DASHBOARD_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
     pub(crate) listen: SocketAddr,
 
@@ -80,6 +84,9 @@ pub(crate) struct Args {
     /// first and ever longer, up to 5 minutes, unless given.
     #[arg(long, env = "DASHBOARD_DENIED_RETRY", value_name = "DURATION", value_parser = duration)]
     pub(crate) denied_retry: Option<Duration>,
+
+    #[command(flatten)]
+    pub(crate) access: AccessArgs,
 }
 
 const AFTER_HELP: &str = "\

@@ -3,6 +3,7 @@
 //! All of it is in `ingress-core` (the engine) and `ingress-http` (the router); what is here makes a program of them: a
 //! command line, logs, exit codes, signals.
 
+mod access;
 mod args;
 mod cluster;
 mod failure;
@@ -19,9 +20,11 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use ingress_core::resilience::backoff::{BackoffPolicy, Jitter};
 use ingress_core::{Hub, HubBuilder, Namespace, Scope};
+use ingress_http::Dashboard;
 use tokio::task::JoinSet;
 
 use args::Args;
+use args::access::Authentication;
 use failure::Failure;
 use stop::StopSignals;
 
@@ -54,14 +57,16 @@ fn start(args: &Args) -> Result<(), Failure> {
 
 async fn run(args: &Args) -> Result<(), Failure> {
     let mut signals = StopSignals::new().context("cannot listen for signals")?;
+    access::check(&args.access, args.listen)?;
     let source = cluster::find(args).await?;
     let listener = serve::bind(args.listen).await?;
     let hub = hub(args, Hub::builder(source))?.start();
+    let dashboard = access::configure(&args.access, &hub, Dashboard::builder(hub.clone()))?.build();
     let mut reporters = JoinSet::new();
     reporters.spawn(lanes::report(hub.ingresses().clone()));
     reporters.spawn(lanes::report(hub.namespaces().clone()));
     announce(args, listener.local_addr().context("cannot listen")?);
-    serve::until_stopped(listener, hub, &mut signals).await?;
+    serve::until_stopped(listener, hub, dashboard, &mut signals).await?;
     Ok(())
 }
 
@@ -80,11 +85,11 @@ fn steady(wait: Duration) -> Result<BackoffPolicy, impl std::fmt::Display> {
 }
 
 fn announce(args: &Args, address: std::net::SocketAddr) {
-    if !address.ip().is_loopback() {
+    if !address.ip().is_loopback() && matches!(args.access.authentication, None | Some(Authentication::None))
+    {
         tracing::warn!(
             %address,
-            "ANYONE WHO REACHES THIS ADDRESS SEES EVERY INGRESS: nobody has to authenticate. Put an authenticating proxy in \
-             front, or listen on 127.0.0.1"
+            "ANYONE WHO REACHES THIS ADDRESS SEES EVERY INGRESS: nobody has to authenticate, as --authentication none says"
         );
     }
     let url = serve::url(address);

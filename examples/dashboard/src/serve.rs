@@ -60,9 +60,9 @@ fn bracketed(ip: IpAddr) -> String {
 pub(crate) async fn until_stopped(
     listener: TcpListener,
     hub: Hub,
+    dashboard: Dashboard,
     signals: &mut StopSignals,
 ) -> anyhow::Result<()> {
-    let dashboard = Dashboard::new(hub.clone());
     let streams = dashboard.shutdown();
     let (stop, mut stopping) = watch::channel(false);
     let stopped = async move {
