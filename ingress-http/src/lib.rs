@@ -66,6 +66,7 @@ mod wire;
 mod yaml;
 
 pub use dashboard::{
-    DEFAULT_HEARTBEAT, DEFAULT_MAX_STREAMS, DEFAULT_RETRY, Dashboard, DashboardBuilder, InvalidOption,
+    DEFAULT_HEARTBEAT, DEFAULT_MAX_BACKLOG, DEFAULT_MAX_STREAMS, DEFAULT_RETRY, Dashboard, DashboardBuilder,
+    InvalidOption,
 };
 pub use shutdown::Shutdown;

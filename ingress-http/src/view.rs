@@ -251,6 +251,14 @@ impl Shown {
     }
 }
 
+#[cfg(test)]
+impl View {
+    /// What somebody with these grants sees.
+    pub(crate) fn granted(guard: &Guard, grants: Grants) -> Self {
+        Self { guard: guard.clone(), grants, namespaces: Listed::All }
+    }
+}
+
 impl FromRequestParts<App> for View {
     type Rejection = Problem;
 
