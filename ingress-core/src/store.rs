@@ -410,6 +410,12 @@ impl<K: Kind> Deltas<K> {
         }
     }
 
+    /// How many changes there are after the last one that was read; 0 for a reader that is up to date.
+    #[must_use]
+    pub fn pending(&self) -> u64 {
+        self.shared.lock().snapshot.position.seq.saturating_sub(self.seq)
+    }
+
     /// The next changes, if there are any now.
     pub fn try_next(&mut self) -> Option<Update<K>> {
         let state = self.shared.lock();

@@ -11,8 +11,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::auth::Gate;
 use crate::metrics::http_side::HttpCounters;
 use crate::shutdown::Shutdown;
-use crate::stream::Feeds;
-use crate::view::Guard;
+use crate::stream::{Feed, Feeds};
+use crate::view::{Guard, Lens, View};
 use crate::wire::BreakerOf;
 
 /// The router's state; cloned per request.
@@ -35,6 +35,8 @@ pub(crate) struct Options {
     pub(crate) retry: Duration,
     /// How many streams there may be at a time.
     pub(crate) max_streams: usize,
+    /// How many bytes of changes may wait for one viewer.
+    pub(crate) max_backlog: usize,
 }
 
 impl App {
@@ -61,9 +63,12 @@ impl App {
         self.guard.gate()
     }
 
-    /// What streams share.
-    pub(crate) fn feeds(&self) -> &Feeds {
-        &self.feeds
+    /// What all who look through a lens share.
+    pub(crate) fn feed_of(&self, view: &View, lens: Lens) -> Arc<Feed> {
+        self.feeds.of(lens, |lens| {
+            Feed::new(lens, view.clusters(), self.is_demo(), self.breaker_of())
+                .with_backlog(self.options.max_backlog)
+        })
     }
 
     /// A place for one more stream, given back when it is dropped; `None` when all are taken.

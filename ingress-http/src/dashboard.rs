@@ -27,6 +27,8 @@ pub const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(15);
 pub const DEFAULT_RETRY: Duration = Duration::from_secs(2);
 /// How many streams there may be at a time, unless configured otherwise.
 pub const DEFAULT_MAX_STREAMS: usize = 10_000;
+/// How many bytes of changes may wait for one viewer, unless configured otherwise: 4 MiB.
+pub const DEFAULT_MAX_BACKLOG: usize = 4 << 20;
 
 // Proxies cut connections that are silent for a minute, and the page takes 40 s of silence for a dead one.
 const HEARTBEATS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(30);
@@ -86,7 +88,8 @@ impl DashboardBuilder {
         Ok(self)
     }
 
-    /// Sets how long a client is told to wait before it reconnects; 100 ms to 60 s, [`DEFAULT_RETRY`] unless set.
+    /// Sets how long a client is told to wait before it reconnects; 100 ms to 60 s, [`DEFAULT_RETRY`] unless set. Each is told a wait of
+    /// its own, up to half of it less or more, so that thousands don't come back in the same second.
     ///
     /// # Errors
     ///
@@ -127,6 +130,15 @@ impl DashboardBuilder {
         self
     }
 
+    /// Sets how many bytes of changes may wait for one viewer; [`DEFAULT_MAX_BACKLOG`] unless set. What is pending for a viewer that reads
+    /// slowly is folded to the last state of each object; if that is more than this, in memory, the viewer is told to start anew, with
+    /// `reset` for the reason `lagged`.
+    #[must_use]
+    pub fn max_backlog(mut self, bytes: usize) -> Self {
+        self.options.max_backlog = bytes;
+        self
+    }
+
     /// The dashboard.
     #[must_use]
     pub fn build(self) -> Dashboard {
@@ -154,8 +166,12 @@ impl Dashboard {
     /// Begins to configure how a hub is served.
     #[must_use]
     pub fn builder(hub: Hub) -> DashboardBuilder {
-        let options =
-            Options { heartbeat: DEFAULT_HEARTBEAT, retry: DEFAULT_RETRY, max_streams: DEFAULT_MAX_STREAMS };
+        let options = Options {
+            heartbeat: DEFAULT_HEARTBEAT,
+            retry: DEFAULT_RETRY,
+            max_streams: DEFAULT_MAX_STREAMS,
+            max_backlog: DEFAULT_MAX_BACKLOG,
+        };
         DashboardBuilder {
             hub,
             options,

@@ -69,7 +69,8 @@ mod wire;
 mod yaml;
 
 pub use dashboard::{
-    DEFAULT_HEARTBEAT, DEFAULT_MAX_STREAMS, DEFAULT_RETRY, Dashboard, DashboardBuilder, InvalidOption,
+    DEFAULT_HEARTBEAT, DEFAULT_MAX_BACKLOG, DEFAULT_MAX_STREAMS, DEFAULT_RETRY, Dashboard, DashboardBuilder,
+    InvalidOption,
 };
 pub use shutdown::Shutdown;
 pub use view::{Authorization, Authorizer, DEFAULT_ACCESS_HOLD, DEFAULT_ACCESS_MAX_AGE};

@@ -1,39 +1,37 @@
 //! `GET /api/ingresses/stream`: server-sent events (WHATWG HTML, section 9.2).
 //!
 //! Three steps that know nothing of each other: a `Lens` decides what a change of the store means to one viewer,
-//! `frames` writes events as bytes, `viewer` decides what comes next for one client. This file is the transport: it asks
-//! the viewer for the next bytes when, and only when, the connection can take some. A client that reads slowly therefore
-//! holds a place in the store's ring and nothing else; when the ring overtakes it, it is reset. Between lens and
-//! `viewer` lies `feed`: what one lens shows is worked out and encoded once for all viewers that share it, snapshots in
-//! `segments` of which only those that changed are encoded again.
+//! `frames` writes events as bytes, `viewer` decides what comes next for one client. `events` asks the viewer for the next
+//! bytes when, and only when, the connection can take some, and this file answers the request. A client that reads slowly
+//! therefore holds a place in the store's ring and nothing else; it is told in short what it missed (`run`), and when the ring
+//! overtakes it, it is reset. Between lens and `viewer` lies `feed`: what one lens shows is worked out and encoded once for all
+//! viewers that share it, snapshots in `segments` of which only those that changed are encoded again.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
-use bytes::Bytes;
 use futures::stream;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant, sleep_until};
 
-use self::feed::Feed;
-pub(crate) use self::feed::Feeds;
-use self::frames::Frames;
+use self::events::Events;
+pub(crate) use self::feed::{Feed, Feeds};
+use self::frames::Form;
+use self::leave::Leave;
 use self::viewer::{Start, Viewer};
-use crate::app::{App, Options};
+use crate::app::App;
 use crate::filter::Filter;
-use crate::metrics::http_side::HttpCounters;
 use crate::params::Params;
 use crate::problem::{Problem, ProblemType};
 use crate::respond;
-use crate::shutdown::Signal;
 use crate::view::{Lens, View};
 
+mod events;
 mod feed;
 mod frames;
+mod leave;
+mod run;
 mod segments;
 mod viewer;
 
@@ -50,30 +48,40 @@ pub(crate) async fn events(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let mut params = Params::parse(query.as_deref())?;
-    let lens = view.lens(Filter::take(&mut params)?);
-    let since = params.one("since")?;
-    params.finish()?;
-    let start = start(&lens, &headers, since.as_deref())?;
-    let Some(place) = app.place() else {
-        app.counters().streams.refused.one();
-        let detail =
-            format!("{} streams are open, as many as are served at a time", app.options().max_streams);
-        return Err(Problem::new(ProblemType::TooManyStreams, detail).retry_after(FULL_HOUSE));
-    };
-    let feed = app.feeds().of(lens, |lens| Feed::new(lens, view.clusters(), app.is_demo(), app.breaker_of()));
-    let viewer = Viewer::new(view.followed(), feed, start);
-    let counters = app.counters().clone();
-    counters.streams.opened.one();
-    if viewer.is_resumed() {
-        counters.streams.resumed.one();
-    }
-    let events = Events::new(viewer, app.options(), app.shutdown().signal(), place, counters);
+    let events = open(&app, &view, &headers, query.as_deref(), Form::Events)?;
     let body = Body::from_stream(stream::unfold(events, async |mut events| {
         events.next().await.map(|bytes| (bytes, events))
     }));
     let response = respond::answer(StatusCode::OK, HeaderValue::from_static("text/event-stream"), body);
     Ok(respond::with_header(response, ACCEL_BUFFERING, HeaderValue::from_static("no")))
+}
+
+/// Opens a stream, whatever form its events take.
+fn open(
+    app: &App,
+    view: &View,
+    headers: &HeaderMap,
+    query: Option<&str>,
+    form: Form,
+) -> Result<Events, Problem> {
+    let mut params = Params::parse(query)?;
+    let lens = view.lens(Filter::take(&mut params)?);
+    let since = params.one("since")?;
+    params.finish()?;
+    let start = start(&lens, headers, since.as_deref())?;
+    let streams = &app.counters().streams;
+    let Some(place) = app.place() else {
+        streams.refused.one();
+        let detail =
+            format!("{} streams are open, as many as are served at a time", app.options().max_streams);
+        return Err(Problem::new(ProblemType::TooManyStreams, detail).retry_after(FULL_HOUSE));
+    };
+    let viewer = Viewer::new(view.followed(), app.feed_of(view, lens), start);
+    streams.opened.one();
+    if viewer.is_resumed() {
+        streams.resumed.one();
+    }
+    Ok(Events::new(viewer, form, app.clone(), Leave::of(view), place))
 }
 
 /// Where the client wants to go on. The header wins over the parameter: a browser that reconnects sends both, and the
@@ -91,89 +99,6 @@ fn start(lens: &Lens, headers: &HeaderMap, since: Option<&str>) -> Result<Start,
             let position = value.to_str().ok().and_then(|text| lens.position(text));
             Ok(position.map_or(Start::Unresumable, Start::Resume))
         }
-    }
-}
-
-/// The bytes of one stream, one piece at a time.
-struct Events {
-    viewer: Viewer,
-    frames: Frames,
-    options: Options,
-    shutdown: Signal,
-    next_beat: Instant,
-    over: bool,
-    counters: Arc<HttpCounters>,
-    _place: OwnedSemaphorePermit,
-}
-
-impl Events {
-    fn new(
-        viewer: Viewer,
-        options: Options,
-        shutdown: Signal,
-        place: OwnedSemaphorePermit,
-        counters: Arc<HttpCounters>,
-    ) -> Self {
-        let mut frames = Frames::default();
-        frames.retry(options.retry);
-        let next_beat = Instant::now() + options.heartbeat;
-        Self { viewer, frames, options, shutdown, next_beat, over: false, counters, _place: place }
-    }
-
-    /// The next piece; `None` after `end`.
-    ///
-    /// # Cancel safety
-    ///
-    /// Safe: what was not returned yet is still there for the next call.
-    async fn next(&mut self) -> Option<Result<Bytes, serde_json::Error>> {
-        match self.write().await {
-            Ok(()) => {
-                let bytes = self.frames.take()?;
-                self.counters.streams.sent(bytes.len(), &self.frames.written());
-                Some(Ok(bytes))
-            }
-            Err(error) => {
-                tracing::error!(%error, "an event could not be serialised");
-                self.over = true;
-                Some(Err(error))
-            }
-        }
-    }
-
-    async fn write(&mut self) -> Result<(), serde_json::Error> {
-        if self.over {
-            return Ok(());
-        }
-        loop {
-            if self.shutdown.has_begun() {
-                return self.end();
-            }
-            // Here and not only while waiting, so that a busy stream does not go without.
-            if Instant::now() >= self.next_beat {
-                self.beat();
-            }
-            while !self.frames.is_full() && self.viewer.advance(&mut self.frames)? {}
-            if !self.frames.is_empty() {
-                return Ok(());
-            }
-            tokio::select! {
-                () = self.shutdown.begun() => {}
-                () = sleep_until(self.next_beat) => {}
-                more = self.viewer.wait() => if !more {
-                    return self.end();
-                }
-            }
-        }
-    }
-
-    fn beat(&mut self) {
-        self.frames.heartbeat(self.viewer.untold());
-        self.next_beat = Instant::now() + self.options.heartbeat;
-    }
-
-    fn end(&mut self) -> Result<(), serde_json::Error> {
-        self.over = true;
-        self.frames.end()
     }
 }
 

@@ -73,6 +73,14 @@ impl Veil {
     }
 }
 
+#[cfg(test)]
+impl Guard {
+    /// One that lets everybody in, and shows them everything.
+    pub(crate) fn open(hub: Hub) -> Self {
+        Self::new(hub, Gate::new(None, crate::auth::CookieKey::random()), Authorization::all())
+    }
+}
+
 impl Guard {
     pub(crate) fn new(hub: Hub, gate: Gate, authorization: Authorization) -> Self {
         let (access, veil) = (Access::new(authorization), Arc::new(Veil::new()));
@@ -300,6 +308,16 @@ impl Shown {
     pub(crate) fn of(snapshot: Snapshot<Ingress>, clusters: Vec<ClusterId>) -> Self {
         let position = snapshot.position();
         Self { snapshot, clusters, position, unknown: Arc::default() }
+    }
+}
+
+#[cfg(test)]
+impl View {
+    /// What somebody with these grants sees.
+    pub(crate) fn granted(guard: &Guard, grants: Grants) -> Self {
+        let due = Instant::now() + Duration::from_secs(3600);
+        let sight = Sight { grants, listed: Arc::default(), unknown: Arc::default(), due };
+        Self { guard: guard.clone(), sight, request: None }
     }
 }
 

@@ -160,6 +160,12 @@ impl Ingress {
         reader
     }
 
+    /// How many bytes the record takes.
+    #[must_use]
+    pub fn packed_len(&self) -> usize {
+        self.packed.len()
+    }
+
     /// `metadata.creationTimestamp`, RFC 3339.
     #[must_use]
     pub fn creation_timestamp(&self) -> Option<&str> {

@@ -161,6 +161,24 @@ fn a_reader_that_falls_behind_is_told_and_handed_the_state() {
 }
 
 #[test]
+fn a_reader_knows_how_far_it_is_behind() {
+    let (mut writer, store) = Store::new(1, 10);
+    let (_, mut deltas) = store.subscribe();
+    assert_eq!(deltas.pending(), 0);
+    for batch in [2_u64, 3] {
+        for name in 0..batch {
+            writer.apply(key(&name.to_string()), object("x", batch));
+        }
+        writer.publish();
+    }
+    assert_eq!(deltas.pending(), 5);
+    assert!(deltas.try_next().is_some());
+    assert_eq!(deltas.pending(), 3);
+    assert!(deltas.try_next().is_some());
+    assert_eq!(deltas.pending(), 0);
+}
+
+#[test]
 fn resuming_says_why_it_can_not() {
     let (mut writer, store) = Store::new(1, 4);
     for revision in 0..10 {

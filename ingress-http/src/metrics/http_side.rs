@@ -35,6 +35,25 @@ impl Count {
     }
 }
 
+/// Goes up and down.
+#[derive(Debug, Default)]
+pub(crate) struct Level(AtomicU64);
+
+impl Level {
+    /// Moves by the difference of two values.
+    pub(crate) fn moved(&self, from: usize, to: usize) {
+        if to >= from {
+            self.0.fetch_add((to - from) as u64, Ordering::Relaxed);
+        } else {
+            self.0.fetch_sub((from - to) as u64, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// What the router serves, by template; what it does not know is all one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Route {
@@ -185,10 +204,11 @@ pub(crate) enum Reset {
     ResumeExpired,
     EpochChanged,
     Lagged,
+    AccessChanged,
 }
 
 impl Reset {
-    const ALL: [Self; 3] = [Self::ResumeExpired, Self::EpochChanged, Self::Lagged];
+    const ALL: [Self; 4] = [Self::ResumeExpired, Self::EpochChanged, Self::Lagged, Self::AccessChanged];
 
     /// The reason, as it stands in the HTTP API.
     pub(crate) fn as_str(self) -> &'static str {
@@ -196,6 +216,7 @@ impl Reset {
             Self::ResumeExpired => "resume-expired",
             Self::EpochChanged => "epoch-changed",
             Self::Lagged => "lagged",
+            Self::AccessChanged => "access-changed",
         }
     }
 }
@@ -246,6 +267,8 @@ pub(crate) struct StreamCounters {
     pub(crate) opened: Count,
     pub(crate) resumed: Count,
     pub(crate) refused: Count,
+    pub(crate) queued: Level,
+    coalesced: Count,
     bytes: Count,
     events: [Count; EventType::ALL.len()],
     resets: [Count; Reset::ALL.len()],
@@ -257,9 +280,14 @@ pub(crate) struct StreamCounters {
 pub(crate) struct Written {
     events: [u64; EventType::ALL.len()],
     resets: [u64; Reset::ALL.len()],
+    coalesced: u64,
 }
 
 impl Written {
+    pub(crate) fn skipped(&mut self, states: u64) {
+        self.coalesced += states;
+    }
+
     pub(crate) fn event(&mut self, event: EventType) {
         if let Some(count) = self.events.get_mut(event as usize) {
             *count += 1;
@@ -271,6 +299,7 @@ impl Written {
         let events = self.events.iter_mut().zip(&other.events);
         let resets = self.resets.iter_mut().zip(&other.resets);
         events.chain(resets).for_each(|(count, more)| *count += more);
+        self.coalesced += other.coalesced;
     }
 
     pub(crate) fn reset(&mut self, reason: Reset) {
@@ -289,6 +318,7 @@ impl StreamCounters {
         for (count, more) in events.chain(resets).filter(|(_, more)| **more > 0) {
             count.add(*more);
         }
+        self.coalesced.add(written.coalesced);
     }
 }
 
@@ -335,6 +365,20 @@ pub(super) fn encode(app: &App, families: &mut Families<'_>) -> fmt::Result {
         about("stream_resets", "Times a stream's client was told to forget everything"),
         ["reason"],
         Reset::ALL.into_iter().zip(&streams.resets).map(|(reason, count)| ([reason.as_str()], count.get())),
+    )?;
+    families.counters(
+        about(
+            "stream_coalesced",
+            "States that a viewer which was behind was not sent, since a newer one of the same object was",
+        ),
+        [],
+        [([], streams.coalesced.get())],
+    )?;
+    families.gauges(
+        about("stream_queued", "Bytes that are encoded and not yet taken by connections, over all streams")
+            .bytes(),
+        [],
+        [([], streams.queued.get())],
     )?;
     families.counters(
         about("stream_events", "Events sent to viewers"),
@@ -391,6 +435,6 @@ mod tests {
         }
         assert_eq!(streams.bytes.get(), 20);
         assert_eq!(streams.events.iter().map(Count::get).collect::<Vec<_>>(), [0, 0, 2, 0, 0, 0, 2, 0]);
-        assert_eq!(streams.resets.iter().map(Count::get).collect::<Vec<_>>(), [0, 0, 2]);
+        assert_eq!(streams.resets.iter().map(Count::get).collect::<Vec<_>>(), [0, 0, 2, 0]);
     }
 }

@@ -4,7 +4,7 @@
 //! worked out and written by the first viewer that needs it, and lent to the others as bytes. Viewers keep their own pace: each
 //! has its cursor in the store's ring, and whoever reads what nobody holds any more encodes it again, for itself.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -12,8 +12,10 @@ use bytes::Bytes;
 use ingress_core::{Batch, ClusterId, Ingress, Position, Snapshot};
 use tokio::time::Instant;
 
-use super::frames::Frames;
+use super::frames::{Form, Frames};
+use super::run::{Run, Span, Told};
 use super::segments::{self, Segments};
+use crate::dashboard::DEFAULT_MAX_BACKLOG;
 use crate::metrics::http_side::Written;
 use crate::view::{Lens, Mark};
 use crate::wire::BreakerOf;
@@ -21,7 +23,11 @@ use crate::wire::BreakerOf;
 /// How many bytes of encoded changes one feed holds for the viewers that come by later.
 const HELD: usize = 1 << 20;
 
-/// How long an encoded snapshot is held for the next viewer, after the last one asked for it.
+/// What the runs may cost that one feed holds for viewers that missed the same, and how many these are at most.
+const HELD_RUNS: usize = 8 << 20;
+const RUNS: usize = 8;
+
+/// How long an encoded snapshot, or a run, is held for the next viewer, after the last one asked for it.
 const KEPT: Duration = Duration::from_secs(10);
 
 /// The feeds of a router, by their lenses. A feed lives as long as somebody looks through it.
@@ -36,8 +42,11 @@ pub(crate) struct Feed {
     clusters: Vec<ClusterId>,
     demo: bool,
     breaker_of: BreakerOf,
-    /// By the number of their first change.
-    pieces: Mutex<BTreeMap<u64, Piece>>,
+    /// How much may wait for one viewer, in bytes.
+    backlog: usize,
+    /// For each form, by the number of their first change.
+    pieces: [Mutex<BTreeMap<u64, Piece>>; Form::COUNT],
+    runs: Mutex<VecDeque<(Arc<Run>, Instant)>>,
     snapshot: Mutex<Option<Held>>,
 }
 
@@ -84,7 +93,21 @@ impl Feeds {
 impl Feed {
     /// What is seen through a lens of these clusters, which are in the order of their names.
     pub(crate) fn new(lens: Lens, clusters: Vec<ClusterId>, demo: bool, breaker_of: BreakerOf) -> Self {
-        Self { lens, clusters, demo, breaker_of, pieces: Mutex::default(), snapshot: Mutex::default() }
+        Self {
+            lens,
+            clusters,
+            demo,
+            breaker_of,
+            backlog: DEFAULT_MAX_BACKLOG,
+            pieces: Default::default(),
+            runs: Mutex::default(),
+            snapshot: Mutex::default(),
+        }
+    }
+
+    /// The same with another bound on what may wait for one viewer, in bytes.
+    pub(crate) fn with_backlog(self, backlog: usize) -> Self {
+        Self { backlog, ..self }
     }
 
     pub(super) fn is_demo(&self) -> bool {
@@ -96,14 +119,24 @@ impl Feed {
     }
 
     /// The changes of a batch from an index on, as many as are sent at once.
-    pub(super) fn piece(&self, batch: &Batch<Ingress>, from: usize) -> Result<Piece, serde_json::Error> {
+    pub(super) fn piece(
+        &self,
+        batch: &Batch<Ingress>,
+        from: usize,
+        form: Form,
+    ) -> Result<Piece, serde_json::Error> {
         let first = batch.first_seq + from as u64;
-        let mut pieces = self.pieces.lock().unwrap_or_else(PoisonError::into_inner);
+        let [events, messages] = &self.pieces;
+        let pieces = match form {
+            Form::Events => events,
+            Form::Messages => messages,
+        };
+        let mut pieces = pieces.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(piece) = pieces.get(&first) {
             return Ok(piece.clone());
         }
         // Under the lock: whoever else wants it would only do the same work.
-        let piece = self.encode(batch, from)?;
+        let piece = self.encode(batch, from, form)?;
         pieces.insert(first, piece.clone());
         let mut held: usize = pieces.values().map(Piece::cost).sum();
         while held > HELD && pieces.len() > 1 {
@@ -115,8 +148,8 @@ impl Feed {
         Ok(piece)
     }
 
-    fn encode(&self, batch: &Batch<Ingress>, from: usize) -> Result<Piece, serde_json::Error> {
-        let mut frames = Frames::default();
+    fn encode(&self, batch: &Batch<Ingress>, from: usize, form: Form) -> Result<Piece, serde_json::Error> {
+        let mut frames = Frames::new(form);
         let mut told = None;
         let mut next = from;
         for change in batch.changes.get(from..).unwrap_or_default() {
@@ -132,6 +165,34 @@ impl Feed {
         }
         let seen = Position::new(batch.epoch, (batch.first_seq + next as u64).saturating_sub(1));
         Ok(Piece { bytes: frames.take().unwrap_or_default(), written: frames.written(), next, seen, told })
+    }
+
+    /// Everything after one position up to another, folded; `batches` hold it. Who missed the same is given the same.
+    pub(super) fn run(
+        &self,
+        from: Position,
+        to: Position,
+        told: Told,
+        batches: &[(Arc<Batch<Ingress>>, usize)],
+    ) -> Arc<Run> {
+        let span = Span { from, to, told };
+        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((run, _)) = runs.iter().find(|(run, _)| run.span() == span) {
+            return run.clone();
+        }
+        let run = Arc::new(Run::fold(span, batches, &self.lens, self.backlog));
+        runs.push_back((run.clone(), Instant::now()));
+        let mut held: usize = runs.iter().map(|(run, _)| run.cost()).sum();
+        while runs.len() > RUNS || held > HELD_RUNS {
+            let Some((oldest, _)) = runs.pop_front() else { break };
+            held -= oldest.cost();
+        }
+        run
+    }
+
+    /// Whether a run is more than may wait for a viewer.
+    pub(super) fn is_too_heavy(&self, run: &Run) -> bool {
+        run.is_too_heavy(self.backlog)
     }
 
     /// Where a viewer goes on after a snapshot.
@@ -156,8 +217,9 @@ impl Feed {
         segments
     }
 
-    /// Lets go of a snapshot that nobody asked for lately.
+    /// Lets go of a snapshot that nobody asked for lately, and of runs that are old.
     pub(super) fn tidy(&self) {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner).retain(|(_, since)| since.elapsed() <= KEPT);
         let mut held = self.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
         held.take_if(|held| held.asked.elapsed() > KEPT);
     }
@@ -197,6 +259,7 @@ mod tests {
         let (mut writer, store) = Store::new(0xe, 100_000);
         let (_, mut deltas) = store.subscribe();
         let feed = feed("");
+        let piece = |batch: &Batch<Ingress>, from| feed.piece(batch, from, Form::Events).unwrap();
         for round in 0..150 {
             for number in 0..100 {
                 let name = format!("x{number}");
@@ -206,13 +269,13 @@ mod tests {
             let Some(Update::Changes(batch)) = deltas.try_next() else { panic!("a batch") };
             let mut from = 0;
             while from < batch.changes.len() {
-                let (one, other) = (feed.piece(&batch, from).unwrap(), feed.piece(&batch, from).unwrap());
+                let (one, other) = (piece(&batch, from), piece(&batch, from));
                 assert_eq!(one.bytes.as_ptr(), other.bytes.as_ptr(), "the same bytes");
                 assert!(one.next > from);
                 from = one.next;
             }
         }
-        let pieces = feed.pieces.lock().unwrap();
+        let pieces = feed.pieces[0].lock().unwrap();
         assert!(pieces.values().map(Piece::cost).sum::<usize>() <= HELD);
         assert!(pieces.len() > 1 && *pieces.keys().next().unwrap() > 1000, "the newest are held");
     }

@@ -13,12 +13,27 @@ use crate::wire::{BreakerOf, Deleted, Item, Lane, Text};
 /// How much is written before it is sent.
 const FULL: usize = 64 * 1024;
 
+/// How events are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Form {
+    /// Server-sent events.
+    #[default]
+    Events,
+    /// Messages of a WebSocket, each a line.
+    Messages,
+}
+
+impl Form {
+    pub(super) const COUNT: usize = 2;
+}
+
 /// What waits to be sent to one client. Nothing more is asked for once it is full; what exceeds it is one chunk of a
 /// snapshot, or one event.
 ///
 /// Bytes that many clients are sent are lent, not copied; what is written for this client alone lies in between.
 #[derive(Debug, Default)]
 pub(super) struct Frames {
+    form: Form,
     ready: VecDeque<Bytes>,
     ready_bytes: usize,
     bytes: Vec<u8>,
@@ -28,6 +43,9 @@ pub(super) struct Frames {
 #[derive(Serialize)]
 struct Reason {
     reason: &'static str,
+    /// In milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry: Option<u128>,
 }
 
 #[derive(Serialize)]
@@ -36,20 +54,34 @@ struct Id<T: Serialize> {
 }
 
 impl Frames {
+    pub(super) fn new(form: Form) -> Self {
+        Self { form, ..Self::default() }
+    }
+
+    pub(super) fn form(&self) -> Form {
+        self.form
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.ready.is_empty() && self.bytes.is_empty()
     }
 
-    pub(super) fn is_full(&self) -> bool {
-        self.ready_bytes + self.bytes.len() >= FULL
+    /// How many bytes wait.
+    pub(super) fn len(&self) -> usize {
+        self.ready_bytes + self.bytes.len()
     }
 
-    /// The next bytes to send; `None` when everything was taken.
+    pub(super) fn is_full(&self) -> bool {
+        self.len() >= FULL
+    }
+
+    /// The next bytes to send; `None` when everything was taken. What is empty then holds no memory.
     pub(super) fn take(&mut self) -> Option<Bytes> {
         if let Some(bytes) = self.ready.pop_front() {
             self.ready_bytes -= bytes.len();
             return Some(bytes);
         }
+        self.ready = VecDeque::new();
         let bytes = std::mem::take(&mut self.bytes);
         (!bytes.is_empty()).then(|| bytes.into())
     }
@@ -57,6 +89,11 @@ impl Frames {
     /// What was written since the last time that this was asked.
     pub(super) fn written(&mut self) -> Written {
         std::mem::take(&mut self.written)
+    }
+
+    /// Counts states that are not sent since newer ones are.
+    pub(super) fn skipped(&mut self, states: u64) {
+        self.written.skipped(states);
     }
 
     /// Bytes that others are sent, too, and which events they are.
@@ -71,23 +108,35 @@ impl Frames {
         }
     }
 
-    /// How long to wait before reconnecting.
+    /// The first thing that is sent: how long to wait before reconnecting.
     pub(super) fn retry(&mut self, wait: Duration) {
-        self.text(&format!("retry: {}\n\n", wait.as_millis()));
+        let wait = wait.as_millis();
+        match self.form {
+            Form::Events => self.text(&format!("retry: {wait}\n\n")),
+            Form::Messages => {
+                self.text(&format!("{{\"event\":\"heartbeat\",\"data\":{{\"retry\":{wait}}}}}\n"));
+            }
+        }
     }
 
-    /// A comment, which clients skip.
-    pub(super) fn comment(&mut self, text: &str) {
-        self.text(&format!(": {text}\n\n"));
+    /// Says that what follows goes on from where the client was.
+    pub(super) fn resumed(&mut self) {
+        match self.form {
+            Form::Events => self.text(": resumed\n\n"),
+            Form::Messages => self.text("{\"event\":\"resumed\",\"data\":{}}\n"),
+        }
     }
 
     /// A sign of life, with a new resume point when there is one: a block without data is no event, but its `id` counts.
     pub(super) fn heartbeat(&mut self, mark: Option<Mark>) {
-        self.text(": heartbeat\n");
-        if let Some(mark) = mark {
-            self.text(&format!("id: {mark}\n"));
+        match (self.form, mark) {
+            (Form::Events, None) => self.text(": heartbeat\n\n"),
+            (Form::Events, Some(mark)) => self.text(&format!(": heartbeat\nid: {mark}\n\n")),
+            (Form::Messages, None) => self.text("{\"event\":\"heartbeat\",\"data\":{}}\n"),
+            (Form::Messages, Some(mark)) => {
+                self.text(&format!("{{\"event\":\"heartbeat\",\"id\":\"{mark}\",\"data\":{{}}}}\n"));
+            }
         }
-        self.text("\n");
     }
 
     /// An event.
@@ -97,21 +146,33 @@ impl Frames {
         id: Option<Mark>,
         data: &impl Serialize,
     ) -> Result<(), serde_json::Error> {
-        self.begin(event);
-        if let Some(id) = id {
-            self.text(&format!("id: {id}\n"));
-        }
-        self.text("data: ");
+        self.begin(event, id);
         // JSON escapes line ends within strings and has none outside them, so this is always one line.
         serde_json::to_writer(&mut self.bytes, data)?;
-        self.text("\n\n");
+        self.finish();
         Ok(())
     }
 
-    /// The first line of an event.
-    pub(super) fn begin(&mut self, event: EventType) {
+    /// An event up to its data. A mark has nothing that JSON would escape.
+    pub(super) fn begin(&mut self, event: EventType, id: Option<Mark>) {
         self.written.event(event);
-        self.text(&format!("event: {}\n", event.as_str()));
+        let name = event.as_str();
+        match (self.form, id) {
+            (Form::Events, None) => self.text(&format!("event: {name}\ndata: ")),
+            (Form::Events, Some(id)) => self.text(&format!("event: {name}\nid: {id}\ndata: ")),
+            (Form::Messages, None) => self.text(&format!("{{\"event\":\"{name}\",\"data\":")),
+            (Form::Messages, Some(id)) => {
+                self.text(&format!("{{\"event\":\"{name}\",\"id\":\"{id}\",\"data\":"));
+            }
+        }
+    }
+
+    /// An event after its data.
+    pub(super) fn finish(&mut self) {
+        self.text(match self.form {
+            Form::Events => "\n\n",
+            Form::Messages => "}\n",
+        });
     }
 
     /// A change of the store, as one lens shows it.
@@ -140,14 +201,30 @@ impl Frames {
     /// Tells the client to forget everything, the resume point included: until the snapshot is complete, there is nothing
     /// to go on from.
     pub(super) fn reset(&mut self, reason: Reset) -> Result<(), serde_json::Error> {
-        self.text("id:\n");
         self.written.reset(reason);
-        self.event(EventType::Reset, None, &Reason { reason: reason.as_str() })
+        let reason = Reason { reason: reason.as_str(), retry: None };
+        match self.form {
+            Form::Events => {
+                self.text("id:\n");
+                self.event(EventType::Reset, None, &reason)
+            }
+            Form::Messages => {
+                self.written.event(EventType::Reset);
+                self.text("{\"event\":\"reset\",\"id\":\"\",\"data\":");
+                serde_json::to_writer(&mut self.bytes, &reason)?;
+                self.finish();
+                Ok(())
+            }
+        }
     }
 
-    /// The last event.
-    pub(super) fn end(&mut self) -> Result<(), serde_json::Error> {
-        self.event(EventType::End, None, &Reason { reason: "shutdown" })
+    /// The last event: why, and how long to wait before reconnecting.
+    pub(super) fn end(&mut self, reason: &'static str, wait: Duration) -> Result<(), serde_json::Error> {
+        let wait = wait.as_millis();
+        if self.form == Form::Events {
+            self.text(&format!("retry: {wait}\n"));
+        }
+        self.event(EventType::End, None, &Reason { reason, retry: Some(wait) })
     }
 
     pub(super) fn text(&mut self, text: &str) {
@@ -193,8 +270,8 @@ mod tests {
         let reset = written(|frames| frames.reset(Reset::Lagged).unwrap());
         assert_eq!(reset, "id:\nevent: reset\ndata: {\"reason\":\"lagged\"}\n\n");
         assert_eq!(
-            written(|frames| frames.end().unwrap()),
-            "event: end\ndata: {\"reason\":\"shutdown\"}\n\n"
+            written(|frames| frames.end("shutdown", Duration::from_secs(3)).unwrap()),
+            "retry: 3000\nevent: end\ndata: {\"reason\":\"shutdown\",\"retry\":3000}\n\n"
         );
     }
 }

@@ -1,15 +1,16 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ingress_core::{Ingress, LaneState, Position, Store, Writer};
-use proptest::prelude::*;
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
 
+use super::frames::Frames;
 use super::*;
 use crate::fixture::{closed, cluster, key, lane, lens, simple};
-use crate::shutdown::Shutdown;
 use crate::view::Mark;
+
+mod convergence;
+mod ends;
 
 const EPOCH: u64 = 0xe;
 
@@ -231,7 +232,7 @@ fn a_client_resumes_where_it_was() {
     writer.publish();
     let mut viewer = viewer(&store, "", Start::Resume(Position::new(EPOCH, 2)));
     // The lane is told of once, as it is now: replaying its past would take it back in time.
-    let expected = ["lane c/ingresses/n live", "comment resumed", "added id=e:4 c/n/b"];
+    let expected = ["lane c/ingresses/n live", "comment resumed", "added id=e:5 c/n/b"];
     assert_eq!(script(&drain(&mut viewer)), expected);
     writer.set_lane(lane("c", "n", LaneState::Reconnecting));
     writer.publish();
@@ -239,7 +240,7 @@ fn a_client_resumes_where_it_was() {
 }
 
 #[test]
-fn lanes_that_ended_meanwhile_are_replayed() {
+fn lanes_that_ended_meanwhile_are_told_of() {
     let (mut writer, store) = store(100);
     writer.set_lane(lane("c", "*", LaneState::Live));
     writer.set_lane(lane("c", "known", LaneState::Live));
@@ -254,9 +255,8 @@ fn lanes_that_ended_meanwhile_are_replayed() {
     let expected = [
         "lane c/ingresses/* connecting",
         "comment resumed",
-        "lane id=e:3 c/ingresses/brief connecting",
-        "laneRemoved id=e:4 c/ingresses/brief",
-        "laneRemoved id=e:5 c/ingresses/known",
+        "laneRemoved c/ingresses/brief",
+        "laneRemoved id=e:7 c/ingresses/known",
     ];
     assert_eq!(script(&drain(&mut viewer)), expected);
 }
@@ -324,259 +324,140 @@ fn the_resume_point_is_read_from_header_and_parameter() {
     }
 }
 
-fn events(store: &Store<Ingress>, query: &str, shutdown: &Shutdown) -> Events {
-    let options =
-        Options { heartbeat: Duration::from_secs(15), retry: Duration::from_secs(2), max_streams: 1 };
-    let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
-    Events::new(viewer(store, query, Start::Fresh), options, shutdown.signal(), place, Arc::default())
-}
-
-async fn next(events: &mut Events) -> Vec<Block> {
-    let mut bytes = events.next().await.unwrap().unwrap().to_vec();
-    while !events.frames.is_empty() {
-        bytes.extend(events.next().await.unwrap().unwrap());
-    }
-    parse(&bytes)
-}
-
-#[tokio::test(start_paused = true)]
-async fn heartbeats_come_on_time_and_carry_the_resume_point() {
-    let (mut writer, store) = store(100);
-    let mut events = events(&store, "namespace=n", &Shutdown::new());
-    let begun = Instant::now();
-    let first = next(&mut events).await;
-    assert_eq!(first[0].retry.as_deref(), Some("2000"));
-    assert_eq!(script(&first[1..]), ["snapshot id=e:0 0 true"]);
-
-    let beat = next(&mut events).await;
-    assert_eq!((begun.elapsed().as_secs(), beat[0].comment.as_deref()), (15, Some("heartbeat")));
-    assert_eq!((beat.len(), &beat[0].id, &beat[0].data), (1, &None, &None));
-
-    put(&mut writer, "elsewhere", "a", 1, "nginx");
+#[test]
+fn who_is_behind_is_told_the_last_states_in_the_order_of_the_last_changes() {
+    let (mut writer, store) = store(1000);
+    put(&mut writer, "n", "stays", 1, "nginx");
+    put(&mut writer, "n", "goes", 1, "nginx");
+    put(&mut writer, "n", "leaves", 1, "nginx");
+    writer.set_lane(lane("c", "n", LaneState::Live));
     writer.publish();
-    let beat = next(&mut events).await;
-    assert_eq!((begun.elapsed().as_secs(), beat[0].id.as_deref(), &beat[0].data), (30, Some("e:1"), &None));
-
-    // A busy stream has heartbeats, too.
-    for round in 0..4 {
-        tokio::time::advance(Duration::from_secs(5)).await;
-        put(&mut writer, "n", "a", round, "nginx");
+    let feed = feed("class=nginx", false);
+    let mut viewers = [(); 2].map(|()| Viewer::new(&store, feed.clone(), Start::Fresh));
+    viewers.each_mut().map(drain);
+    for version in 2..80 {
+        put(&mut writer, "n", "stays", version, "nginx");
         writer.publish();
-        let blocks = next(&mut events).await;
-        let beats = blocks.iter().filter(|block| block.comment.is_some()).count();
-        assert_eq!(beats, usize::from(round == 2), "after {:?}", begun.elapsed());
     }
+    writer.set_lane(lane("c", "n", LaneState::Denied));
+    writer.delete(&key("c", "n", "goes"));
+    put(&mut writer, "n", "brief", 1, "nginx");
+    writer.delete(&key("c", "n", "brief"));
+    put(&mut writer, "n", "again", 1, "nginx");
+    writer.set_lane(lane("c", "n", LaneState::Live));
+    put(&mut writer, "n", "leaves", 2, "other");
+    writer.publish();
+    let expected = [
+        "modified c/n/stays",
+        "deleted c/n/goes",
+        "added c/n/again",
+        "lane c/ingresses/n live",
+        "deleted id=e:89 c/n/leaves",
+    ];
+    let told = viewers.each_mut().map(|viewer| {
+        let mut frames = Frames::default();
+        while viewer.advance(&mut frames).unwrap() {}
+        let lent = frames.take().unwrap();
+        let blocks = parse(&lent);
+        assert_eq!(blocks[0].data.as_ref().unwrap()["resourceVersion"], "79");
+        (lent.as_ptr(), script(&blocks))
+    });
+    assert_eq!(told[0].1, expected);
+    assert_eq!(told[0].0, told[1].0, "encoded once");
+    assert_eq!(viewers[0].untold(), None);
+    // One that is a little behind is told everything.
+    for version in 80..90 {
+        put(&mut writer, "n", "stays", version, "nginx");
+        writer.publish();
+    }
+    assert_eq!(drain(&mut viewers[0]).len(), 10);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_shutdown_ends_the_stream() {
-    let (_writer, store) = store(100);
-    let shutdown = Shutdown::new();
-    let mut events = events(&store, "", &shutdown);
-    next(&mut events).await;
-    let begun = Instant::now();
-    let (last, ()) = tokio::join!(next(&mut events), async { shutdown.begin() });
-    assert_eq!(script(&last), ["end shutdown"]);
-    assert_eq!(begun.elapsed(), Duration::ZERO);
-    assert!(events.next().await.is_none() && events.next().await.is_none());
-
-    let mut late = self::events(&store, "", &shutdown);
-    let blocks = next(&mut late).await;
-    assert_eq!((blocks[0].retry.is_some(), script(&blocks[1..])), (true, vec!["end shutdown".to_owned()]));
-    assert!(late.next().await.is_none());
+#[test]
+fn a_run_of_nothing_gives_its_id_with_the_next_heartbeat() {
+    let (mut writer, store) = store(1000);
+    let mut viewer = viewer(&store, "class=nginx", Start::Fresh);
+    drain(&mut viewer);
+    for version in 0..100 {
+        put(&mut writer, "n", "a", version, "other");
+        writer.publish();
+    }
+    assert_eq!(drain(&mut viewer), []);
+    assert_eq!(viewer.untold(), Some(Mark::Plain(Position::new(EPOCH, 100))));
 }
 
-#[tokio::test]
-async fn the_end_of_the_hub_ends_the_stream() {
-    let (writer, store) = store(100);
-    let mut events = events(&store, "", &Shutdown::new());
-    next(&mut events).await;
-    drop(writer);
-    assert_eq!(script(&next(&mut events).await), ["end shutdown"]);
-    assert!(events.next().await.is_none());
-}
-
-#[tokio::test]
-async fn a_large_batch_is_not_held_as_bytes() {
+#[test]
+fn a_slow_reader_drops_the_rest_of_a_batch_for_what_became_of_it() {
     let (mut writer, store) = store(50_000);
-    let mut events = events(&store, "", &Shutdown::new());
-    next(&mut events).await;
-    for number in 0..5000 {
-        put(&mut writer, "n", &format!("x{number}"), 1, "nginx");
+    let mut viewer = viewer(&store, "", Start::Fresh);
+    drain(&mut viewer);
+    for number in 0..1000 {
+        put(&mut writer, "n", &format!("x{number:04}"), 1, "nginx");
     }
     writer.publish();
-    let (mut seen, mut pieces) = (0, 0);
-    while seen < 5000 {
-        let bytes = events.next().await.unwrap().unwrap();
-        assert!(bytes.len() < 80 * 1024, "{} bytes at once", bytes.len());
-        seen += parse(&bytes).len();
-        pieces += 1;
+    let mut frames = Frames::default();
+    assert!(viewer.advance(&mut frames).unwrap() && viewer.advance(&mut frames).unwrap());
+    let first = parse(&all(&mut frames)).len();
+    assert!(first > 0 && first < 1000, "{first}");
+    for number in 0..1000 {
+        writer.delete(&key("c", "n", &format!("x{number:04}")));
     }
-    assert!(pieces > 10);
+    writer.publish();
+    let rest = drain(&mut viewer);
+    assert_eq!(rest.len(), first, "what was shown is deleted, the rest never was");
+    assert!(rest.iter().all(|block| block.event.as_deref() == Some("deleted")));
 }
 
-/// What a client makes of the stream.
-#[derive(Debug, Default)]
-struct Client {
-    shown: BTreeMap<String, Value>,
-    snapshot: BTreeMap<String, Value>,
-    lanes: BTreeMap<String, Value>,
-    last_id: Option<String>,
-    complete: bool,
-}
-
-impl Client {
-    fn apply(&mut self, blocks: Vec<Block>) {
-        for block in blocks {
-            if let Some(id) = block.id {
-                self.last_id = Some(id).filter(|id| !id.is_empty());
-            }
-            let (Some(event), Some(data)) = (block.event, block.data) else { continue };
-            let id = data["id"].as_str().unwrap_or_default().to_owned();
-            match event.as_str() {
-                "reset" => *self = Self::default(),
-                "lane" => {
-                    self.lanes.insert(id, data);
-                }
-                "laneRemoved" => assert!(self.lanes.remove(&id).is_some(), "{id} was never there"),
-                "snapshot" => {
-                    assert!(!self.complete, "a snapshot without a reset");
-                    for item in data["items"].as_array().unwrap() {
-                        let old = self.snapshot.insert(item["id"].as_str().unwrap().to_owned(), item.clone());
-                        assert!(old.is_none());
-                    }
-                    if data["done"] == true {
-                        self.shown = std::mem::take(&mut self.snapshot);
-                        self.complete = true;
-                    }
-                }
-                "added" => assert!(self.complete && self.shown.insert(id, data).is_none()),
-                "modified" => assert!(self.complete && self.shown.insert(id, data).is_some()),
-                "deleted" => assert!(self.complete && self.shown.remove(&id).is_some()),
-                other => panic!("{other}"),
-            }
+#[test]
+fn more_than_may_wait_for_a_viewer_is_told_anew() {
+    let (mut writer, store) = store(50_000);
+    let feed = Arc::new(Feed::new(lens(""), vec![cluster("c")], false, closed()).with_backlog(100_000));
+    let mut slow = Viewer::new(&store, feed.clone(), Start::Fresh);
+    drain(&mut slow);
+    let mut write = |count| {
+        for number in 0..count {
+            put(&mut writer, "n", &format!("x{number:04}"), count, "nginx");
+            writer.publish();
         }
-    }
-
-    fn ids(&self) -> Vec<(String, String)> {
-        let version = |item: &Value| item["resourceVersion"].as_str().unwrap().to_owned();
-        self.shown.iter().map(|(id, item)| (id.clone(), version(item))).collect()
-    }
+    };
+    write(100);
+    assert_eq!(drain(&mut slow).len(), 100);
+    write(1000);
+    let told = drain(&mut slow);
+    assert_eq!(script(&told)[0], "reset id= lagged");
+    assert_eq!(chunks(&told, "e:1100").iter().sum::<usize>(), 1000);
+    let mut resumed = Viewer::new(&store, feed, Start::Resume(Position::new(EPOCH, 100)));
+    assert!(script(&drain(&mut resumed)).contains(&"reset id= lagged".to_owned()));
 }
 
-#[derive(Debug, Clone)]
-enum Step {
-    Put {
-        namespace: u8,
-        name: u8,
-        class: u8,
-    },
-    Delete {
-        namespace: u8,
-        name: u8,
-    },
-    Lane {
-        namespace: u8,
-        live: bool,
-    },
-    LaneRemoved {
-        namespace: u8,
-    },
-    Publish,
-    /// The client reads this many pieces.
-    Read(usize),
-    /// The client loses the connection and comes back with its last id.
-    Reconnect,
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        6 => (0..3_u8, 0..4_u8, 0..2_u8).prop_map(|(namespace, name, class)| Step::Put { namespace, name, class }),
-        3 => (0..3_u8, 0..4_u8).prop_map(|(namespace, name)| Step::Delete { namespace, name }),
-        1 => (0..3_u8, any::<bool>()).prop_map(|(namespace, live)| Step::Lane { namespace, live }),
-        1 => (0..3_u8).prop_map(|namespace| Step::LaneRemoved { namespace }),
-        4 => Just(Step::Publish),
-        3 => (1..4_usize).prop_map(Step::Read),
-        1 => Just(Step::Reconnect),
-    ]
-}
-
-proptest! {
-    /// Whatever happens, and however slowly a client reads, in the end it shows what the list shows.
-    #[test]
-    fn a_client_converges_on_the_filtered_list(
-        steps in proptest::collection::vec(step(), 1..60),
-        query in prop_oneof![
-            Just(""), Just("namespace=n1"), Just("class=c0"), Just("class=c1&namespaces=n0,n2"), Just("search=x1")
-        ],
-        history in prop_oneof![Just(3_usize), Just(10), Just(1000)],
-    ) {
-        let (mut writer, store) = store(history);
-        let mut viewer = viewer(&store, query, Start::Fresh);
-        let mut client = Client::default();
-        for (version, step) in (1_u64..).zip(steps) {
-            match step {
-                Step::Put { namespace, name, class } => {
-                    let (namespace, name) = (format!("n{namespace}"), format!("x{name}"));
-                    put(&mut writer, &namespace, &name, version, &format!("c{class}"));
-                }
-                Step::Delete { namespace, name } => {
-                    writer.delete(&key("c", &format!("n{namespace}"), &format!("x{name}")));
-                }
-                Step::Lane { namespace, live } => {
-                    let state = if live { LaneState::Live } else { LaneState::Denied };
-                    writer.set_lane(lane("c", &format!("n{namespace}"), state));
-                }
-                Step::LaneRemoved { namespace } => {
-                    writer.remove_lane(&lane("c", &format!("n{namespace}"), LaneState::Live).id);
-                }
-                Step::Publish => writer.publish(),
-                Step::Read(pieces) => {
-                    let mut frames = Frames::default();
-                    for _ in 0..pieces {
-                        viewer.advance(&mut frames).unwrap();
-                    }
-                    if let Some(position) = viewer.untold() {
-                        frames.heartbeat(Some(position));
-                    }
-                    client.apply(parse(&all(&mut frames)));
-                }
-                Step::Reconnect => {
-                    let start = match &client.last_id {
-                        None => {
-                            client = Client::default();
-                            Start::Fresh
-                        }
-                        Some(id) => Start::Resume(id.parse().unwrap()),
-                    };
-                    viewer = self::viewer(&store, query, start);
-                }
-            }
-        }
+#[test]
+fn messages_say_the_same_as_events() {
+    let (mut writer, store) = store(1000);
+    writer.set_lane(lane("c", "n", LaneState::Live));
+    put(&mut writer, "n", "a", 1, "nginx");
+    writer.publish();
+    let feed = feed("", true);
+    let mut viewers = [(); 2].map(|()| Viewer::new(&store, feed.clone(), Start::Unresumable));
+    let told = |viewers: &mut [Viewer; 2]| {
+        let [events, messages] = viewers;
+        let events = drain(events).into_iter().map(|block| (block.event, block.id, block.data));
+        let mut frames = Frames::new(Form::Messages);
+        while messages.advance(&mut frames).unwrap() {}
+        let text = String::from_utf8(all(&mut frames)).unwrap();
+        let messages = text.lines().map(|line| {
+            let message: Value = serde_json::from_str(line).unwrap();
+            let field = |name| message[name].as_str().map(str::to_owned);
+            (field("event"), field("id"), Some(message["data"].clone()))
+        });
+        assert_eq!(messages.collect::<Vec<_>>(), events.collect::<Vec<_>>());
+    };
+    told(&mut viewers);
+    put(&mut writer, "n", "a", 2, "nginx");
+    writer.publish();
+    told(&mut viewers);
+    for version in 3..100 {
+        put(&mut writer, "n", "a", version, "nginx");
         writer.publish();
-        client.apply(drain(&mut viewer));
-        let (snapshot, filter) = (store.snapshot(), crate::fixture::filter(query));
-        let expected: Vec<_> = snapshot
-            .iter()
-            .filter(|(_, ingress)| filter.matches(ingress))
-            .map(|(key, ingress)| (key.to_string(), version_of(ingress)))
-            .collect();
-        prop_assert_eq!(client.ids(), expected);
-        let lanes: Vec<_> = snapshot
-            .lanes()
-            .filter(|lane| filter.concerns_lane(&lane.id))
-            .map(|lane| (lane.id.to_string(), lane.state.as_str().to_owned()))
-            .collect();
-        let told: Vec<_> = client
-            .lanes
-            .iter()
-            .map(|(id, lane)| (id.clone(), lane["state"].as_str().unwrap().to_owned()))
-            .collect();
-        prop_assert_eq!(told, lanes);
     }
-}
-
-fn version_of(ingress: &Ingress) -> String {
-    use ingress_core::Kind as _;
-    ingress.resource_version().to_owned()
+    told(&mut viewers);
 }

@@ -1,19 +1,27 @@
 //! What comes next for one client: lanes, the snapshot in chunks, then changes.
 //!
-//! A state machine without a clock and without waiting: [`Viewer::advance`] writes the next piece if there is one. It
-//! holds no more than a snapshot (pointers that share the store's memory, and the feed's bytes), or one batch that the store's
-//! ring holds anyway.
+//! A state machine without a clock and without waiting: [`Viewer::advance`] writes the next piece if there is one. A client that
+//! keeps up is lent what the feed has encoded, batch by batch. One that is behind by more than [`LITTLE`] is told in short what it
+//! missed, in a run; so is one that resumes, always: `run` says why.
+//!
+//! While nothing happens, a viewer holds its place in the store's ring and nothing else. While something is sent, it holds a snapshot's
+//! segments, a batch of the ring, or a run, each of which it shares with the others of its feed.
 
 use std::sync::Arc;
 
-use ingress_core::{Batch, Change, Deltas, Ingress, LaneId, Position, ResumeError, Snapshot, Store, Update};
+use ingress_core::{Batch, Deltas, Ingress, Position, ResumeError, Snapshot, Store, Update};
 
 use super::feed::Feed;
 use super::frames::Frames;
+use super::run::{Run, Told};
 use super::segments::Segments;
 use crate::metrics::http_side::{EventType, Reset, Written};
 use crate::view::Mark;
 use crate::wire::Lane;
+
+/// How many changes a viewer may be behind, beside the batch that it is sent, before they are folded. Few enough that nobody waits for
+/// what is outdated; enough that a burst of small batches reaches ten thousand viewers as bytes that were encoded once.
+pub(super) const LITTLE: u64 = 64;
 
 /// Where a client wants to begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,14 +36,13 @@ pub(super) enum Start {
 
 pub(super) struct Viewer {
     feed: Arc<Feed>,
+    store: Store<Ingress>,
     deltas: Deltas<Ingress>,
     step: Step,
     /// The last change that was looked at, shown or not.
     seen: Position,
     /// The last id that the client was given.
     told: Position,
-    /// Set while changes are replayed that are older than the lanes which the client was told of.
-    replaying: Option<Snapshot<Ingress>>,
 }
 
 enum Step {
@@ -47,6 +54,8 @@ enum Step {
     Snapshot { mark: Mark, segments: Arc<Segments>, next: usize },
     /// Send the rest of a batch.
     Changes { batch: Arc<Batch<Ingress>>, next: usize },
+    /// Send the rest of what was missed.
+    Run { run: Arc<Run>, next: usize },
     /// Everything was sent.
     Follow,
 }
@@ -62,27 +71,29 @@ impl Viewer {
                 Err(_) => Err(Some(Reset::ResumeExpired)),
             },
         };
-        match resumed {
-            Ok((position, (snapshot, deltas))) => Self {
-                feed,
-                deltas,
-                seen: position,
-                told: position,
-                replaying: Some(snapshot.clone()),
-                step: Step::Resume { snapshot },
-            },
+        let (position, deltas, step) = match resumed {
+            Ok((position, (snapshot, deltas))) => (position, deltas, Step::Resume { snapshot }),
             Err(reset) => {
                 let (snapshot, deltas) = store.subscribe();
-                let position = snapshot.position();
-                let step = Step::Begin { snapshot, reset };
-                Self { feed, deltas, seen: position, told: position, replaying: None, step }
+                (snapshot.position(), deltas, Step::Begin { snapshot, reset })
             }
-        }
+        };
+        Self { feed, store: store.clone(), deltas, step, seen: position, told: position }
     }
 
     /// Whether the client goes on from where it was. Asked before anything is written.
     pub(super) fn is_resumed(&self) -> bool {
-        self.replaying.is_some()
+        matches!(self.step, Step::Resume { .. })
+    }
+
+    pub(super) fn feed(&self) -> &Feed {
+        &self.feed
+    }
+
+    /// Begins anew, through another lens. What of a snapshot or of changes was not written yet never will be.
+    pub(super) fn look_through(&mut self, feed: Arc<Feed>) {
+        self.feed = feed;
+        self.start_over(Reset::AccessChanged);
     }
 
     /// A resume point that is newer than the client's, if there is one that it may know of: what it must not see, it must not count.
@@ -121,12 +132,20 @@ impl Viewer {
             Step::Resume { snapshot } => {
                 self.write_lanes(&snapshot, frames)?;
                 // There may be nothing more for long; the client need not guess whether the lanes are complete.
-                frames.comment("resumed");
+                frames.resumed();
+                self.catch_up(None, Told::Perhaps { lanes_at: snapshot.position().seq });
             }
             Step::Snapshot { mark, segments, next } => {
                 self.write_segment(mark, &segments, next, frames)?;
             }
-            Step::Changes { batch, next } => self.write_changes(batch, next, frames)?,
+            Step::Changes { batch, next } => {
+                if self.deltas.pending() > LITTLE {
+                    self.catch_up(Some((batch, next)), Told::Nothing);
+                } else {
+                    self.write_changes(batch, next, frames)?;
+                }
+            }
+            Step::Run { run, next } => self.write_part(run, next, frames)?,
             Step::Follow => match self.deltas.try_next() {
                 None => return Ok(false),
                 Some(update) => self.receive(update),
@@ -138,14 +157,41 @@ impl Viewer {
     fn receive(&mut self, update: Update<Ingress>) {
         match update {
             Update::Changes(batch) => self.step = Step::Changes { batch, next: 0 },
-            Update::Reset(snapshot) => {
-                self.seen = snapshot.position();
-                self.told = self.seen;
-                self.replaying = None;
-                self.step = Step::Begin { snapshot, reset: Some(Reset::Lagged) };
-            }
+            Update::Reset(snapshot) => self.begin(snapshot, Reset::Lagged),
             // A kind of update that this version does not know carries nothing that it could show.
             _ => {}
+        }
+    }
+
+    fn begin(&mut self, snapshot: Snapshot<Ingress>, reason: Reset) {
+        self.seen = snapshot.position();
+        self.told = self.seen;
+        self.step = Step::Begin { snapshot, reset: Some(reason) };
+    }
+
+    fn start_over(&mut self, reason: Reset) {
+        let (snapshot, deltas) = self.store.subscribe();
+        self.deltas = deltas;
+        self.begin(snapshot, reason);
+    }
+
+    /// Takes everything that is pending, after the rest of a batch if there is one, to tell it in short.
+    fn catch_up(&mut self, rest: Option<(Arc<Batch<Ingress>>, usize)>, told: Told) {
+        let mut batches: Vec<_> = rest.into_iter().collect();
+        while let Some(update) = self.deltas.try_next() {
+            match update {
+                Update::Changes(batch) => batches.push((batch, 0)),
+                Update::Reset(snapshot) => return self.begin(snapshot, Reset::Lagged),
+                _ => {}
+            }
+        }
+        let Some((last, _)) = batches.last() else { return };
+        let to = Position::new(last.epoch, last.last_seq());
+        let run = self.feed.run(self.seen, to, told, &batches);
+        if self.feed.is_too_heavy(&run) {
+            self.start_over(Reset::Lagged);
+        } else {
+            self.step = Step::Run { run, next: 0 };
         }
     }
 
@@ -170,19 +216,16 @@ impl Viewer {
         frames: &mut Frames,
     ) -> Result<(), serde_json::Error> {
         let done = next + 1 >= segments.len();
-        frames.begin(EventType::Snapshot);
-        if done {
-            frames.text(&format!("id: {mark}\n"));
-        }
+        frames.begin(EventType::Snapshot, done.then_some(mark));
         // Around bytes that are shared, so put together by hand; a mark has nothing that JSON would escape.
-        frames.text(&format!("data: {{\"revision\":\"{mark}\",\"items\":["));
+        frames.text(&format!("{{\"revision\":\"{mark}\",\"items\":["));
         if let Some(segment) = segments.get(next) {
             // A snapshot of ten thousand objects is several megabytes; nobody holds them for a single viewer.
-            let has_company = Arc::strong_count(&self.feed) > 1;
-            frames.lend(segment.bytes(has_company)?, &Written::default());
+            frames.lend(segment.bytes(self.has_company())?, &Written::default());
         }
         let demo = if self.feed.is_demo() { ",\"demo\":true" } else { "" };
-        frames.text(&format!("],\"done\":{done}{demo}}}\n\n"));
+        frames.text(&format!("],\"done\":{done}{demo}}}"));
+        frames.finish();
         if !done {
             self.step = Step::Snapshot { mark, segments: segments.clone(), next: next + 1 };
         }
@@ -195,61 +238,42 @@ impl Viewer {
         next: usize,
         frames: &mut Frames,
     ) -> Result<(), serde_json::Error> {
-        let next = if self.is_replaying() {
-            self.replay(&batch, next, frames)?
-        } else {
-            let piece = self.feed.piece(&batch, next)?;
-            frames.lend(piece.bytes, &piece.written);
-            self.seen = piece.seen;
-            self.told = piece.told.unwrap_or(self.told);
-            piece.next
-        };
-        if next < batch.changes.len() {
-            self.step = Step::Changes { batch, next };
+        let piece = self.feed.piece(&batch, next, frames.form())?;
+        frames.lend(piece.bytes, &piece.written);
+        self.seen = piece.seen;
+        self.told = piece.told.unwrap_or(self.told);
+        if piece.next < batch.changes.len() {
+            self.step = Step::Changes { batch, next: piece.next };
         }
         Ok(())
     }
 
-    /// Whether there are changes to come that are older than the lanes which the client was told of. Those lanes are of the end
-    /// of a batch, so no batch is half of the one and half of the other.
-    fn is_replaying(&mut self) -> bool {
-        self.replaying.take_if(|now| self.seen.seq >= now.position().seq);
-        self.replaying.is_some()
-    }
-
-    /// Changes for this client alone, since it knows some of them already.
-    fn replay(
+    fn write_part(
         &mut self,
-        batch: &Batch<Ingress>,
+        run: Arc<Run>,
         next: usize,
         frames: &mut Frames,
-    ) -> Result<usize, serde_json::Error> {
-        for (at, change) in (next..).zip(batch.changes.get(next..).unwrap_or_default()) {
-            if frames.is_full() {
-                return Ok(at);
-            }
-            self.write_change(Position::new(batch.epoch, batch.first_seq + at as u64), change, frames)?;
-        }
-        Ok(batch.changes.len())
-    }
-
-    fn write_change(
-        &mut self,
-        position: Position,
-        change: &Change<Ingress>,
-        frames: &mut Frames,
     ) -> Result<(), serde_json::Error> {
-        self.seen = position;
-        let knows_newer = |lane: &LaneId| self.replaying.as_ref().is_some_and(|now| now.lane(lane).is_some());
-        match change {
-            Change::Lane(status) if knows_newer(&status.id) => return Ok(()),
-            Change::LaneRemoved(lane) if knows_newer(lane) => return Ok(()),
-            _ => {}
+        if next == 0 {
+            frames.skipped(run.skipped());
         }
-        if let Some(event) = self.feed.lens.project(change) {
-            frames.change(&event, Some(self.feed.lens.mark(position)), self.feed.breaker_of())?;
-            self.told = position;
+        if next < run.parts() {
+            let (bytes, written) =
+                run.part(next, frames.form(), &self.feed.lens, self.feed.breaker_of(), self.has_company())?;
+            frames.lend(bytes, &written);
+        }
+        if next + 1 < run.parts() {
+            self.step = Step::Run { run, next: next + 1 };
+            return Ok(());
+        }
+        self.seen = run.span().to;
+        if run.parts() > 0 {
+            self.told = self.seen;
         }
         Ok(())
+    }
+
+    fn has_company(&self) -> bool {
+        Arc::strong_count(&self.feed) > 1
     }
 }

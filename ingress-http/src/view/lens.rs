@@ -14,6 +14,7 @@ use ingress_core::{
 use super::Veil;
 use super::grants::{Grants, LaneSight};
 use super::seal::Mark;
+use crate::cursor::fingerprint;
 use crate::filter::Filter;
 
 /// What one viewer asked for, and may see.
@@ -21,6 +22,9 @@ use crate::filter::Filter;
 pub(crate) struct Lens {
     filter: Filter,
     grants: Grants,
+    /// Of the grants: a position that was told to somebody who could see something else is one of no run, so that nobody goes on from
+    /// what they can't see any more, or could not see then.
+    salt: u64,
     veil: Arc<Veil>,
 }
 
@@ -52,7 +56,8 @@ pub(crate) enum Event<'a> {
 
 impl Lens {
     pub(crate) fn new(filter: Filter, grants: Grants, veil: Arc<Veil>) -> Self {
-        Self { filter, grants, veil }
+        let salt = fingerprint(&grants);
+        Self { filter, grants, salt, veil }
     }
 
     pub(crate) fn filter(&self) -> &Filter {
@@ -91,7 +96,7 @@ impl Lens {
 
     /// A position, as this viewer may know it.
     pub(crate) fn mark(&self, position: Position) -> Mark {
-        if self.sees_all() { Mark::Plain(position) } else { self.veil.seal.seal(position) }
+        if self.sees_all() { Mark::Plain(position) } else { self.veil.seal.seal(self.salted(position)) }
     }
 
     /// Since when what may be seen is as it is in a snapshot, as this viewer may know it; `clusters` are those of the snapshot, in order.
@@ -101,7 +106,16 @@ impl Lens {
 
     /// The position that a viewer gives back; `None` for what this viewer can't have been given.
     pub(crate) fn position(&self, text: &str) -> Option<Position> {
-        if self.sees_all() { text.parse().ok() } else { self.veil.seal.open(text) }
+        if self.sees_all() {
+            text.parse().ok()
+        } else {
+            self.veil.seal.open(text).map(|sealed| self.salted(sealed))
+        }
+    }
+
+    /// Its own inverse.
+    fn salted(&self, position: Position) -> Position {
+        Position::new(position.epoch ^ self.salt, position.seq)
     }
 
     /// Everything that is shown, ordered by key; `clusters` are those of the snapshot, in order. Only the ranges of namespaces that

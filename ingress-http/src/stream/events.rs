@@ -1,0 +1,141 @@
+//! The bytes of one stream, one piece at a time.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::FutureExt as _;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, sleep_until};
+
+use super::frames::{Form, Frames};
+use super::leave::Leave;
+use super::viewer::Viewer;
+use crate::app::App;
+use crate::shutdown::Signal;
+use crate::view::Verdict;
+
+/// By how much a wait that one client is told may differ from the configured one, either way.
+const SPREAD: f64 = 0.5;
+
+const SHUTDOWN: &str = "shutdown";
+
+/// One stream: asked for the next bytes when its connection can take some.
+pub(super) struct Events {
+    viewer: Viewer,
+    frames: Frames,
+    app: App,
+    leave: Leave,
+    shutdown: Signal,
+    next_beat: Instant,
+    over: Option<&'static str>,
+    /// How many of the bytes that wait, over all streams, are this one's.
+    queued: usize,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Events {
+    pub(super) fn new(
+        viewer: Viewer,
+        form: Form,
+        app: App,
+        leave: Leave,
+        place: OwnedSemaphorePermit,
+    ) -> Self {
+        let options = app.options();
+        let mut frames = Frames::new(form);
+        frames.retry(spread(options.retry, rand::random()));
+        let next_beat = Instant::now() + options.heartbeat;
+        let shutdown = app.shutdown().signal();
+        Self { viewer, frames, app, leave, shutdown, next_beat, over: None, queued: 0, _place: place }
+    }
+
+    /// The next piece; `None` after `end`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: what was not returned yet is still there for the next call.
+    pub(super) async fn next(&mut self) -> Option<Result<Bytes, serde_json::Error>> {
+        let written = self.write().await;
+        let bytes = self.frames.take();
+        self.app.counters().streams.queued.moved(self.queued, self.frames.len());
+        self.queued = self.frames.len();
+        if let Err(error) = written {
+            tracing::error!(%error, "an event could not be serialised");
+            self.over = Some("internal");
+            return Some(Err(error));
+        }
+        let bytes = bytes?;
+        self.app.counters().streams.sent(bytes.len(), &self.frames.written());
+        Some(Ok(bytes))
+    }
+
+    /// Why the stream ended; `None` while it has not.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for transports that close with a reason"))]
+    pub(super) fn over(&self) -> Option<&'static str> {
+        self.over
+    }
+
+    async fn write(&mut self) -> Result<(), serde_json::Error> {
+        loop {
+            if self.over.is_some() {
+                return Ok(());
+            }
+            // Here and not only while waiting, so that a busy stream neither goes on without leave nor goes without heartbeats.
+            if self.shutdown.has_begun() {
+                return self.end(SHUTDOWN);
+            }
+            if let Some(verdict) = self.leave.next().now_or_never() {
+                self.heed(verdict)?;
+                continue;
+            }
+            if Instant::now() >= self.next_beat {
+                self.beat();
+            }
+            while !self.frames.is_full() && self.viewer.advance(&mut self.frames)? {}
+            if !self.frames.is_empty() {
+                return Ok(());
+            }
+            tokio::select! {
+                () = self.shutdown.begun() => {}
+                verdict = self.leave.next() => self.heed(verdict)?,
+                () = sleep_until(self.next_beat) => {}
+                more = self.viewer.wait() => if !more {
+                    return self.end(SHUTDOWN);
+                }
+            }
+        }
+    }
+
+    fn heed(&mut self, verdict: Verdict) -> Result<(), serde_json::Error> {
+        match verdict {
+            Verdict::Changed(view) => {
+                let lens = view.lens(self.viewer.feed().lens.filter().clone());
+                self.viewer.look_through(self.app.feed_of(&view, lens));
+                Ok(())
+            }
+            Verdict::Over(reason) => self.end(reason),
+        }
+    }
+
+    fn beat(&mut self) {
+        self.frames.heartbeat(self.viewer.untold());
+        self.next_beat = Instant::now() + self.app.options().heartbeat;
+    }
+
+    fn end(&mut self, reason: &'static str) -> Result<(), serde_json::Error> {
+        self.over = Some(reason);
+        self.frames.end(reason, spread(self.app.options().retry, rand::random()))
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        self.app.counters().streams.queued.moved(self.queued, 0);
+    }
+}
+
+/// A wait near another one, by chance from 0 to 1: thousands of clients that lose their connections in the same second are not to
+/// come back in the same second.
+fn spread(wait: Duration, chance: f64) -> Duration {
+    wait.mul_f64(1.0 - SPREAD + 2.0 * SPREAD * chance)
+}
