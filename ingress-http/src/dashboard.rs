@@ -42,6 +42,8 @@ pub struct Dashboard {
 pub struct DashboardBuilder {
     hub: Hub,
     options: Options,
+    #[cfg(feature = "server")]
+    server_stats: Option<crate::server::ServerStats>,
 }
 
 impl fmt::Debug for DashboardBuilder {
@@ -56,6 +58,17 @@ impl fmt::Debug for DashboardBuilder {
 pub struct InvalidOption {
     name: &'static str,
     bounds: RangeInclusive<Duration>,
+}
+
+impl InvalidOption {
+    /// A duration, if it is within its bounds.
+    pub(crate) fn within(
+        name: &'static str,
+        value: Duration,
+        bounds: RangeInclusive<Duration>,
+    ) -> Result<Duration, Self> {
+        if bounds.contains(&value) { Ok(value) } else { Err(Self { name, bounds }) }
+    }
 }
 
 impl fmt::Display for InvalidOption {
@@ -73,7 +86,7 @@ impl DashboardBuilder {
     ///
     /// When it is outside these bounds.
     pub fn heartbeat(mut self, period: Duration) -> Result<Self, InvalidOption> {
-        self.options.heartbeat = within("heartbeat", period, HEARTBEATS)?;
+        self.options.heartbeat = InvalidOption::within("heartbeat", period, HEARTBEATS)?;
         Ok(self)
     }
 
@@ -83,7 +96,7 @@ impl DashboardBuilder {
     ///
     /// When it is outside these bounds.
     pub fn retry(mut self, wait: Duration) -> Result<Self, InvalidOption> {
-        self.options.retry = within("retry", wait, RETRIES)?;
+        self.options.retry = InvalidOption::within("retry", wait, RETRIES)?;
         Ok(self)
     }
 
@@ -95,19 +108,22 @@ impl DashboardBuilder {
         self
     }
 
+    /// Has `/metrics` tell what a [`Server`](crate::server::Server) counts, too: the one that was given the same counters.
+    #[cfg(feature = "server")]
+    #[must_use]
+    pub fn server_stats(mut self, stats: crate::server::ServerStats) -> Self {
+        self.server_stats = Some(stats);
+        self
+    }
+
     /// The dashboard.
     #[must_use]
     pub fn build(self) -> Dashboard {
-        Dashboard { app: App::new(self.hub, self.options, Shutdown::new()) }
+        let app = App::new(self.hub, self.options, Shutdown::new());
+        #[cfg(feature = "server")]
+        let app = app.with_server_stats(self.server_stats);
+        Dashboard { app }
     }
-}
-
-fn within(
-    name: &'static str,
-    value: Duration,
-    bounds: RangeInclusive<Duration>,
-) -> Result<Duration, InvalidOption> {
-    if bounds.contains(&value) { Ok(value) } else { Err(InvalidOption { name, bounds }) }
 }
 
 impl Dashboard {
@@ -122,7 +138,12 @@ impl Dashboard {
     pub fn builder(hub: Hub) -> DashboardBuilder {
         let options =
             Options { heartbeat: DEFAULT_HEARTBEAT, retry: DEFAULT_RETRY, max_streams: DEFAULT_MAX_STREAMS };
-        DashboardBuilder { hub, options }
+        DashboardBuilder {
+            hub,
+            options,
+            #[cfg(feature = "server")]
+            server_stats: None,
+        }
     }
 
     /// The switch that ends all streams, for a graceful shutdown: without it, the server would wait for them for ever.

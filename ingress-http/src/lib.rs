@@ -59,8 +59,11 @@ mod partial;
 pub mod problem;
 mod respond;
 mod selector;
+#[cfg(feature = "server")]
+pub mod server;
 mod shutdown;
 mod stream;
+mod transport;
 mod wire;
 mod yaml;
 
@@ -68,3 +71,4 @@ pub use dashboard::{
     DEFAULT_HEARTBEAT, DEFAULT_MAX_STREAMS, DEFAULT_RETRY, Dashboard, DashboardBuilder, InvalidOption,
 };
 pub use shutdown::Shutdown;
+pub use transport::Transport;

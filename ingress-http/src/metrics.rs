@@ -28,6 +28,8 @@ mod engine;
 mod family;
 pub(crate) mod http_side;
 mod process;
+#[cfg(feature = "server")]
+mod server;
 
 use family::Families;
 
@@ -82,6 +84,10 @@ impl Collector for Ours {
         let mut families = Families::new(encoder);
         families.info("build", "The version of this library", ["version"], [env!("CARGO_PKG_VERSION")])?;
         http_side::encode(&self.app, &mut families)?;
+        #[cfg(feature = "server")]
+        if let Some(stats) = self.app.server_stats() {
+            server::encode(stats, &mut families)?;
+        }
         engine::encode(&self.engine, &mut families)
     }
 }
