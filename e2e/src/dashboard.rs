@@ -118,6 +118,16 @@ impl<'lab> Launch<'lab> {
         Ok((status, process.output()?))
     }
 
+    /// Starts it and waits for nothing; tells on which port it is going to listen.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be started.
+    pub fn process(self) -> Result<(Process, u16)> {
+        let port = self.port;
+        Ok((self.spawn()?, port))
+    }
+
     fn spawn(mut self) -> Result<Process> {
         self.command.args(["--listen", &format!("127.0.0.1:{}", self.port)]);
         Process::start(self.lab, &self.name, self.command)

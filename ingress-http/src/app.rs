@@ -24,6 +24,8 @@ pub(crate) struct App {
     streams: Arc<Semaphore>,
     feeds: Arc<Feeds>,
     counters: Arc<HttpCounters>,
+    #[cfg(feature = "server")]
+    server_stats: Option<crate::server::ServerStats>,
 }
 
 /// What can be configured.
@@ -42,7 +44,28 @@ pub(crate) struct Options {
 impl App {
     pub(crate) fn new(guard: Guard, options: Options, shutdown: Shutdown) -> Self {
         let streams = Arc::new(Semaphore::new(options.max_streams));
-        Self { guard, options, shutdown, streams, feeds: Arc::default(), counters: Arc::default() }
+        Self {
+            guard,
+            options,
+            shutdown,
+            streams,
+            feeds: Arc::default(),
+            counters: Arc::default(),
+            #[cfg(feature = "server")]
+            server_stats: None,
+        }
+    }
+
+    #[cfg(feature = "server")]
+    pub(crate) fn with_server_stats(mut self, stats: Option<crate::server::ServerStats>) -> Self {
+        self.server_stats = stats;
+        self
+    }
+
+    /// What the server counts that serves the router, where that is ours.
+    #[cfg(feature = "server")]
+    pub(crate) fn server_stats(&self) -> Option<&crate::server::ServerStats> {
+        self.server_stats.as_ref()
     }
 
     /// The engine, and who may see what of it.

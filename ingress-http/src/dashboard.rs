@@ -50,6 +50,8 @@ pub struct DashboardBuilder {
     authenticator: Option<Arc<dyn Authenticator>>,
     authorization: Authorization,
     cookie_key: Option<CookieKey>,
+    #[cfg(feature = "server")]
+    server_stats: Option<crate::server::ServerStats>,
 }
 
 impl fmt::Debug for DashboardBuilder {
@@ -69,6 +71,17 @@ pub struct InvalidOption {
     bounds: RangeInclusive<Duration>,
 }
 
+impl InvalidOption {
+    /// A duration, if it is within its bounds.
+    pub(crate) fn within(
+        name: &'static str,
+        value: Duration,
+        bounds: RangeInclusive<Duration>,
+    ) -> Result<Duration, Self> {
+        if bounds.contains(&value) { Ok(value) } else { Err(Self { name, bounds }) }
+    }
+}
+
 impl fmt::Display for InvalidOption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} must be {:?} to {:?}", self.name, self.bounds.start(), self.bounds.end())
@@ -84,7 +97,7 @@ impl DashboardBuilder {
     ///
     /// When it is outside these bounds.
     pub fn heartbeat(mut self, period: Duration) -> Result<Self, InvalidOption> {
-        self.options.heartbeat = within("heartbeat", period, HEARTBEATS)?;
+        self.options.heartbeat = InvalidOption::within("heartbeat", period, HEARTBEATS)?;
         Ok(self)
     }
 
@@ -95,7 +108,7 @@ impl DashboardBuilder {
     ///
     /// When it is outside these bounds.
     pub fn retry(mut self, wait: Duration) -> Result<Self, InvalidOption> {
-        self.options.retry = within("retry", wait, RETRIES)?;
+        self.options.retry = InvalidOption::within("retry", wait, RETRIES)?;
         Ok(self)
     }
 
@@ -139,21 +152,24 @@ impl DashboardBuilder {
         self
     }
 
+    /// Has `/metrics` tell what a [`Server`](crate::server::Server) counts, too: the one that was given the same counters.
+    #[cfg(feature = "server")]
+    #[must_use]
+    pub fn server_stats(mut self, stats: crate::server::ServerStats) -> Self {
+        self.server_stats = Some(stats);
+        self
+    }
+
     /// The dashboard.
     #[must_use]
     pub fn build(self) -> Dashboard {
         let key = self.cookie_key.unwrap_or_else(CookieKey::random);
         let guard = Guard::new(self.hub, Gate::new(self.authenticator, key), self.authorization);
-        Dashboard { app: App::new(guard, self.options, Shutdown::new()) }
+        let app = App::new(guard, self.options, Shutdown::new());
+        #[cfg(feature = "server")]
+        let app = app.with_server_stats(self.server_stats);
+        Dashboard { app }
     }
-}
-
-pub(crate) fn within(
-    name: &'static str,
-    value: Duration,
-    bounds: RangeInclusive<Duration>,
-) -> Result<Duration, InvalidOption> {
-    if bounds.contains(&value) { Ok(value) } else { Err(InvalidOption { name, bounds }) }
 }
 
 impl Dashboard {
@@ -178,6 +194,8 @@ impl Dashboard {
             authenticator: None,
             authorization: Authorization::all(),
             cookie_key: None,
+            #[cfg(feature = "server")]
+            server_stats: None,
         }
     }
 

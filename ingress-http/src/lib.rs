@@ -62,8 +62,11 @@ mod partial;
 pub mod problem;
 mod respond;
 mod selector;
+#[cfg(feature = "server")]
+pub mod server;
 mod shutdown;
 mod stream;
+mod transport;
 mod view;
 mod wire;
 mod yaml;
@@ -73,4 +76,5 @@ pub use dashboard::{
     InvalidOption,
 };
 pub use shutdown::Shutdown;
+pub use transport::Transport;
 pub use view::{Authorization, Authorizer, DEFAULT_ACCESS_HOLD, DEFAULT_ACCESS_MAX_AGE};

@@ -1,7 +1,7 @@
 //! `GET /metrics`: what this process does, for Prometheus, as OpenMetrics text (version 1.0).
 //!
 //! Nothing is collected for the sake of it. HTTP is counted where it happens, in atomics (`http`); the engine counts for
-//! itself, and is read (`engine`); the process is asked of the kernel (`process`). A scrape therefore takes no lock that a lane
+//! itself, and is read (`engine`); so does the server, where it is ours (`server`); the process is asked of the kernel (`process`). A scrape therefore takes no lock that a lane
 //! or a viewer waits for: of each store it takes a snapshot, which is the copy of a pointer, and it writes the text afterwards.
 //! It costs as much as there are clusters, kinds and lanes, all of which have a bound, whatever the number of objects.
 //!
@@ -31,6 +31,8 @@ mod engine;
 mod family;
 pub(crate) mod http_side;
 mod process;
+#[cfg(feature = "server")]
+mod server;
 
 use family::Families;
 
@@ -90,6 +92,10 @@ impl Collector for Ours {
         let mut families = Families::new(encoder);
         families.info("build", "The version of this library", ["version"], [env!("CARGO_PKG_VERSION")])?;
         http_side::encode(&self.app, &mut families)?;
+        #[cfg(feature = "server")]
+        if let Some(stats) = self.app.server_stats() {
+            server::encode(stats, &mut families)?;
+        }
         engine::encode(&self.engine, &mut families)
     }
 }

@@ -25,6 +25,14 @@ pub(crate) struct Args {
     #[arg(long, env = "DASHBOARD_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
     pub(crate) listen: SocketAddr,
 
+    /// Serve HTTPS with this certificate (PEM, followed by its chain), which is read again when the file changes.
+    #[arg(long, env = "DASHBOARD_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+
+    /// The certificate's private key (PEM).
+    #[arg(long, env = "DASHBOARD_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+
     /// Read this kubeconfig and look nowhere else.
     #[arg(long, env = "DASHBOARD_KUBECONFIG", value_name = "FILE", conflicts_with = "demo")]
     pub(crate) kubeconfig: Option<PathBuf>,
@@ -186,6 +194,13 @@ mod tests {
         for bad in ["", "5", "s", "-1s", "1.5s", "1ms", "25h", "99999999999s", "1d"] {
             assert!(duration(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_certificate_has_a_key() {
+        assert!(parse(&["--tls-cert", "a", "--tls-key", "b"]).is_ok());
+        assert!(parse(&["--tls-cert", "a"]).unwrap_err().contains("--tls-key"));
+        assert!(parse(&["--tls-key", "b"]).unwrap_err().contains("--tls-cert"));
     }
 
     #[test]

@@ -58,15 +58,16 @@ fn start(args: &Args) -> Result<(), Failure> {
 async fn run(args: &Args) -> Result<(), Failure> {
     let mut signals = StopSignals::new().context("cannot listen for signals")?;
     access::check(&args.access, args.listen)?;
+    let tls = serve::tls(args)?;
     let source = cluster::find(args).await?;
     let listener = serve::bind(args.listen).await?;
     let hub = hub(args, Hub::builder(source))?.start();
-    let dashboard = access::configure(&args.access, &hub, Dashboard::builder(hub.clone()))?.build();
+    let dashboard = access::configure(&args.access, &hub, Dashboard::builder(hub.clone()))?;
     let mut reporters = JoinSet::new();
     reporters.spawn(lanes::report(hub.ingresses().clone()));
     reporters.spawn(lanes::report(hub.namespaces().clone()));
-    announce(args, listener.local_addr().context("cannot listen")?);
-    serve::until_stopped(listener, hub, dashboard, &mut signals).await?;
+    announce(args, listener.local_addr().context("cannot listen")?, tls.is_some());
+    serve::until_stopped(listener, tls, hub, dashboard, &mut signals).await;
     Ok(())
 }
 
@@ -84,7 +85,7 @@ fn steady(wait: Duration) -> Result<BackoffPolicy, impl std::fmt::Display> {
     BackoffPolicy::new(wait, 1.0, wait, Jitter::Equal)
 }
 
-fn announce(args: &Args, address: std::net::SocketAddr) {
+fn announce(args: &Args, address: std::net::SocketAddr, is_tls: bool) {
     if !address.ip().is_loopback() && matches!(args.access.authentication, None | Some(Authentication::None))
     {
         tracing::warn!(
@@ -92,7 +93,7 @@ fn announce(args: &Args, address: std::net::SocketAddr) {
             "ANYONE WHO REACHES THIS ADDRESS SEES EVERY INGRESS: nobody has to authenticate, as --authentication none says"
         );
     }
-    let url = serve::url(address);
+    let url = serve::url(address, is_tls);
     tracing::info!(url, "serving; open it in a browser");
     if args.open
         && let Err(error) = open::that_detached(&url)

@@ -1,23 +1,22 @@
 //! The server: from the first request to the last.
 
-use std::future::IntoFuture as _;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::pin;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use ingress_core::Hub;
-use ingress_http::Dashboard;
+use ingress_http::DashboardBuilder;
+use ingress_http::server::{Server, ServerBuilder, ServerStats, Tls};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use crate::args::Args;
 use crate::failure::Failure;
 use crate::stop::StopSignals;
 
-/// How long clients have to finish once the program is told to stop. Those that hang are left behind.
-const GRACE: Duration = Duration::from_secs(3);
-/// How long the engine has to end its tasks after that.
+/// How long the engine has to end its tasks after the server.
 const ENGINE_GRACE: Duration = Duration::from_secs(1);
 
 /// Takes the address.
@@ -39,13 +38,14 @@ pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
 }
 
 /// Where a browser on this computer finds the page.
-pub(crate) fn url(address: SocketAddr) -> String {
+pub(crate) fn url(address: SocketAddr, is_tls: bool) -> String {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
         ip => ip,
     };
-    format!("http://{}:{}/", bracketed(ip), address.port())
+    let scheme = if is_tls { "https" } else { "http" };
+    format!("{scheme}://{}:{}/", bracketed(ip), address.port())
 }
 
 fn bracketed(ip: IpAddr) -> String {
@@ -55,39 +55,51 @@ fn bracketed(ip: IpAddr) -> String {
     }
 }
 
+/// The certificate that the command line names, if it names one.
+pub(crate) fn tls(args: &Args) -> Result<Option<Tls>, Failure> {
+    let (Some(certificate), Some(key)) = (&args.tls_cert, &args.tls_key) else { return Ok(None) };
+    Tls::from_files(certificate, key).map(Some).map_err(|error| {
+        let flag = if error.file() == certificate { "--tls-cert" } else { "--tls-key" };
+        Failure::configuration(format!("{flag}: {error}"))
+    })
+}
+
 /// Serves until told to stop. Streams are told to reconnect, answers are finished, and clients that don't listen are cut
 /// off when the time is up.
 pub(crate) async fn until_stopped(
     listener: TcpListener,
+    tls: Option<Tls>,
     hub: Hub,
-    dashboard: Dashboard,
+    dashboard: DashboardBuilder,
     signals: &mut StopSignals,
-) -> anyhow::Result<()> {
+) {
+    let stats = ServerStats::new();
+    let dashboard = dashboard.server_stats(stats.clone()).build();
     let streams = dashboard.shutdown();
-    let (stop, mut stopping) = watch::channel(false);
-    let stopped = async move {
+    let builder = Server::builder().stats(stats);
+    let server = tls.into_iter().fold(builder, ServerBuilder::tls).build();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let stopped = async {
         // The sender outlives the server; an error could only mean the same.
-        drop(stopping.wait_for(|stop| *stop).await);
+        drop(stopped.await);
     };
-    let server = axum::serve(listener, dashboard.into_router()).with_graceful_shutdown(stopped).into_future();
-    tokio::pin!(server);
+    let mut serving = pin!(server.serve(listener, dashboard.into_router(), stopped));
     tokio::select! {
-        ended = &mut server => return ended.context("the server ended by itself"),
+        // Which it does not by itself.
+        _ = &mut serving => return,
         signal = signals.next() => tracing::info!(signal, "stopping"),
     }
     streams.begin();
-    stop.send_replace(true);
+    drop(stop);
     tokio::select! {
-        ended = timeout(GRACE, &mut server) => match ended {
-            Ok(ended) => ended.context("while stopping")?,
-            Err(_) => tracing::info!("some clients did not finish in time; leaving them"),
+        ended = &mut serving => if ended.cut_off() > 0 {
+            tracing::info!(clients = ended.cut_off(), "some clients did not finish in time; leaving them");
         },
         signal = signals.next() => tracing::info!(signal, "stopping at once"),
     }
     if timeout(ENGINE_GRACE, hub.shutdown()).await.is_err() {
         tracing::warn!("the engine did not end in time");
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -102,8 +114,9 @@ mod tests {
             ("[::]:80", "http://[::1]:80/"),
             ("192.0.2.7:9000", "http://192.0.2.7:9000/"),
         ] {
-            assert_eq!(url(address.parse().unwrap()), expected);
+            assert_eq!(url(address.parse().unwrap(), false), expected);
         }
+        assert_eq!(url("127.0.0.1:8443".parse().unwrap(), true), "https://127.0.0.1:8443/");
     }
 
     #[tokio::test]

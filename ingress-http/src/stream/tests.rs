@@ -334,7 +334,7 @@ fn who_is_behind_is_told_the_last_states_in_the_order_of_the_last_changes() {
     writer.publish();
     let feed = feed("class=nginx", false);
     let mut viewers = [(); 2].map(|()| Viewer::new(&store, feed.clone(), Start::Fresh));
-    viewers.each_mut().map(drain);
+    viewers.iter_mut().for_each(|viewer| drop(drain(viewer)));
     for version in 2..80 {
         put(&mut writer, "n", "stays", version, "nginx");
         writer.publish();

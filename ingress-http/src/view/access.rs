@@ -109,7 +109,7 @@ impl Authorization {
     /// When it is outside these bounds.
     pub fn max_age(mut self, age: Duration) -> Result<Self, crate::InvalidOption> {
         self.max_age =
-            crate::dashboard::within("max_age", age, Duration::from_secs(1)..=Duration::from_secs(600))?;
+            crate::InvalidOption::within("max_age", age, Duration::from_secs(1)..=Duration::from_secs(600))?;
         Ok(self)
     }
 
@@ -120,7 +120,7 @@ impl Authorization {
     ///
     /// When it is longer.
     pub fn hold(mut self, time: Duration) -> Result<Self, crate::InvalidOption> {
-        self.hold = crate::dashboard::within("hold", time, Duration::ZERO..=Duration::from_secs(3600))?;
+        self.hold = crate::InvalidOption::within("hold", time, Duration::ZERO..=Duration::from_secs(3600))?;
         Ok(self)
     }
 
