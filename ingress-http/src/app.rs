@@ -3,15 +3,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::Extensions;
 use ingress_core::resilience::breaker::BreakerState;
 use ingress_core::source::Origin;
-use ingress_core::{ClusterId, Hub};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use ingress_core::{ClusterId, Hub, ObjectKey, SourceError};
 
+use crate::limit::place::{Capacity, Full, Place, Places};
+use crate::limit::{Limits, RateLimit, Rates};
 use crate::metrics::http_side::HttpCounters;
+use crate::problem::{Problem, ProblemType};
+use crate::protect::Protection;
 use crate::shutdown::Shutdown;
 use crate::stream::Feeds;
+use crate::upstream::{Budgets, Upstream};
 use crate::wire::BreakerOf;
+
+/// When to ask again for a stream while there are too many: streams last for hours, so there is no hurry.
+const FULL_HOUSE: Duration = Duration::from_secs(10);
 
 /// The router's state; cloned per request.
 #[derive(Debug, Clone)]
@@ -19,7 +28,10 @@ pub(crate) struct App {
     hub: Hub,
     options: Options,
     shutdown: Shutdown,
-    streams: Arc<Semaphore>,
+    protection: Arc<Protection>,
+    limits: Arc<Limits>,
+    places: Arc<Places>,
+    objects: Arc<Upstream<ObjectKey, Bytes>>,
     feeds: Arc<Feeds>,
     counters: Arc<HttpCounters>,
 }
@@ -32,13 +44,29 @@ pub(crate) struct Options {
     /// How long a client is told to wait before it reconnects.
     pub(crate) retry: Duration,
     /// How many streams there may be at a time.
-    pub(crate) max_streams: usize,
+    pub(crate) streams: Capacity,
+    /// How often each client may ask.
+    pub(crate) rates: Rates,
+    /// How often each cluster is asked because of requests.
+    pub(crate) upstream: RateLimit,
 }
 
 impl App {
-    pub(crate) fn new(hub: Hub, options: Options, shutdown: Shutdown) -> Self {
-        let streams = Arc::new(Semaphore::new(options.max_streams));
-        Self { hub, options, shutdown, streams, feeds: Arc::default(), counters: Arc::default() }
+    pub(crate) fn new(hub: Hub, options: Options, protection: Protection, shutdown: Shutdown) -> Self {
+        let counters = Arc::<HttpCounters>::default();
+        // All that asks a cluster for a request's sake shares these.
+        let budgets = Arc::new(Budgets::new(options.upstream, counters.upstream.clone()));
+        Self {
+            hub,
+            options,
+            shutdown,
+            protection: Arc::new(protection),
+            limits: Arc::new(Limits::new(options.rates, counters.clone())),
+            places: Arc::new(Places::new(options.streams)),
+            objects: Arc::new(Upstream::new(budgets)),
+            feeds: Arc::default(),
+            counters,
+        }
     }
 
     pub(crate) fn hub(&self) -> &Hub {
@@ -58,14 +86,47 @@ impl App {
         &self.feeds
     }
 
-    /// A place for one more stream, given back when it is dropped; `None` when all are taken.
-    pub(crate) fn place(&self) -> Option<OwnedSemaphorePermit> {
-        self.streams.clone().try_acquire_owned().ok()
+    /// How requests are received.
+    pub(crate) fn protection(&self) -> &Arc<Protection> {
+        &self.protection
+    }
+
+    /// How often each client may ask.
+    pub(crate) fn limits(&self) -> &Arc<Limits> {
+        &self.limits
+    }
+
+    /// A place for one more stream of whoever asks, given back when it is dropped.
+    ///
+    /// # Errors
+    ///
+    /// 503 when all are taken, or all of this user or address.
+    pub(crate) fn place(&self, extensions: &Extensions) -> Result<Place, Problem> {
+        self.places.take(extensions).map_err(|full| {
+            self.counters.streams.refused(full);
+            let whose = match full {
+                Full::Process => "",
+                Full::User => " for you",
+                Full::Address => " for your address",
+            };
+            let detail = format!(
+                "{} streams are open{whose}, as many as are served at a time",
+                self.places.capacity(full)
+            );
+            Problem::new(ProblemType::TooManyStreams, detail).retry_after(FULL_HOUSE)
+        })
+    }
+
+    /// An object as the cluster has it now. Requests for the same one at the same time share the answer.
+    pub(crate) async fn object(&self, key: &ObjectKey) -> Result<Bytes, SourceError> {
+        let (hub, wanted) = (self.hub.clone(), key.clone());
+        let ask = move || async move { hub.ingress_object(&wanted).await };
+        self.objects.call(key.cluster(), key.clone(), ask).await
     }
 
     /// How many of these places are taken.
     pub(crate) fn viewers(&self) -> usize {
-        self.options.max_streams.saturating_sub(self.streams.available_permits())
+        self.places.taken()
     }
 
     /// Where requests and streams are counted.

@@ -11,10 +11,15 @@ use axum::middleware;
 use axum::routing::{MethodRouter, get};
 use ingress_core::Hub;
 use tokio::sync::Semaphore;
+use tower::util::option_layer;
 
 use crate::app::{App, Options};
+use crate::client::TrustedProxies;
+use crate::limit::place::Capacity;
+use crate::limit::{Limited, RateLimit, Rates, limit};
 use crate::metrics::http_side::{Measured, Route, measure};
 use crate::problem::{Problem, ProblemType};
+use crate::protect::{Hosts, Origins, Protection, Received, receive};
 use crate::shutdown::Shutdown;
 use crate::{health, info, list, metrics, namespaces, object, stream};
 
@@ -24,6 +29,16 @@ pub const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(15);
 pub const DEFAULT_RETRY: Duration = Duration::from_secs(2);
 /// How many streams there may be at a time, unless configured otherwise.
 pub const DEFAULT_MAX_STREAMS: usize = 10_000;
+/// How many streams each user may have open, unless configured otherwise.
+pub const DEFAULT_MAX_STREAMS_PER_USER: usize = 100;
+/// How many streams each address may have open, unless configured otherwise: many, since a whole office may have one address.
+pub const DEFAULT_MAX_STREAMS_PER_ADDRESS: usize = 1_000;
+/// How often each client may ask, unless configured otherwise: 100 times at once, and 10 times per second.
+pub const DEFAULT_RATE_LIMIT: RateLimit = RateLimit::of(100, 10.0);
+/// How often each client may open a stream, unless configured otherwise: 20 times at once, and twice per second.
+pub const DEFAULT_STREAM_RATE_LIMIT: RateLimit = RateLimit::of(20, 2.0);
+/// How often each cluster is asked because of requests, unless configured otherwise: 100 times at once, and 50 times per second.
+pub const DEFAULT_UPSTREAM_RATE_LIMIT: RateLimit = RateLimit::of(100, 50.0);
 
 // Proxies cut connections that are silent for a minute, and the page takes 40 s of silence for a dead one.
 const HEARTBEATS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(30);
@@ -42,11 +57,15 @@ pub struct Dashboard {
 pub struct DashboardBuilder {
     hub: Hub,
     options: Options,
+    protection: Protection,
 }
 
 impl fmt::Debug for DashboardBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DashboardBuilder").field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("DashboardBuilder")
+            .field("options", &self.options)
+            .field("protection", &self.protection)
+            .finish_non_exhaustive()
     }
 }
 
@@ -54,13 +73,18 @@ impl fmt::Debug for DashboardBuilder {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InvalidOption {
-    name: &'static str,
-    bounds: RangeInclusive<Duration>,
+    message: String,
+}
+
+impl InvalidOption {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into() }
+    }
 }
 
 impl fmt::Display for InvalidOption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} must be {:?} to {:?}", self.name, self.bounds.start(), self.bounds.end())
+        f.write_str(&self.message)
     }
 }
 
@@ -91,14 +115,94 @@ impl DashboardBuilder {
     /// 503, with a `Retry-After`: better than to serve all of them badly. Each costs a socket and some tens of kilobytes.
     #[must_use]
     pub fn max_streams(mut self, streams: usize) -> Self {
-        self.options.max_streams = streams.min(Semaphore::MAX_PERMITS);
+        self.options.streams.process = streams.min(Semaphore::MAX_PERMITS);
+        self
+    }
+
+    /// Sets how many streams one authenticated user may have open; [`DEFAULT_MAX_STREAMS_PER_USER`] unless set.
+    #[must_use]
+    pub fn max_streams_per_user(mut self, streams: usize) -> Self {
+        self.options.streams.per_user = streams;
+        self
+    }
+
+    /// Sets how many streams one address may have open, whoever opens them; [`DEFAULT_MAX_STREAMS_PER_ADDRESS`] unless set. For
+    /// IPv6, a /64 network counts as one address.
+    #[must_use]
+    pub fn max_streams_per_address(mut self, streams: usize) -> Self {
+        self.options.streams.per_address = streams;
+        self
+    }
+
+    /// Sets how often one client may ask, or with `None` that there is no limit; [`DEFAULT_RATE_LIMIT`] unless set. One more is
+    /// answered 429. Requests of the API, those for the page's files, and failed authentications are counted apart; `/livez`,
+    /// `/readyz` and `/metrics` are never limited.
+    #[must_use]
+    pub fn rate_limit(mut self, limit: impl Into<Option<RateLimit>>) -> Self {
+        self.options.rates.requests = limit.into();
+        self
+    }
+
+    /// The same for opening streams; [`DEFAULT_STREAM_RATE_LIMIT`] unless set.
+    #[must_use]
+    pub fn stream_rate_limit(mut self, limit: impl Into<Option<RateLimit>>) -> Self {
+        self.options.rates.streams = limit.into();
+        self
+    }
+
+    /// Sets how often each cluster is asked for what a request needs (an object as YAML), over all clients;
+    /// [`DEFAULT_UPSTREAM_RATE_LIMIT`] unless set. What comes too fast waits for up to 2 s and is then answered 503.
+    #[must_use]
+    pub fn upstream_rate_limit(mut self, limit: RateLimit) -> Self {
+        self.options.upstream = limit;
+        self
+    }
+
+    /// Sets which proxies are believed when they tell who sent a request (`Forwarded`, `X-Forwarded-For`), whether by TLS
+    /// (`X-Forwarded-Proto`), and its id (`X-Request-Id`); none unless set.
+    ///
+    /// List only proxies that append to these headers, and that alone can reach this server under their addresses.
+    #[must_use]
+    pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
+        self.protection.proxies = proxies;
+        self
+    }
+
+    /// Sets for which hosts requests are answered, by their `Host`; any other is answered 421. All unless set. A host that listens on
+    /// loopback should set it, against DNS rebinding.
+    #[must_use]
+    pub fn hosts(mut self, hosts: Hosts) -> Self {
+        self.protection.hosts = Some(hosts);
+        self
+    }
+
+    /// Sets which other origins' scripts may read the answers (CORS); none unless set.
+    #[must_use]
+    pub fn allow_origins(mut self, origins: Origins) -> Self {
+        self.protection.origins = origins;
         self
     }
 
     /// The dashboard.
     #[must_use]
     pub fn build(self) -> Dashboard {
-        Dashboard { app: App::new(self.hub, self.options, Shutdown::new()) }
+        Dashboard { app: App::new(self.hub, self.options, self.protection, Shutdown::new()) }
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            heartbeat: DEFAULT_HEARTBEAT,
+            retry: DEFAULT_RETRY,
+            streams: Capacity {
+                process: DEFAULT_MAX_STREAMS,
+                per_user: DEFAULT_MAX_STREAMS_PER_USER,
+                per_address: DEFAULT_MAX_STREAMS_PER_ADDRESS,
+            },
+            rates: Rates { requests: Some(DEFAULT_RATE_LIMIT), streams: Some(DEFAULT_STREAM_RATE_LIMIT) },
+            upstream: DEFAULT_UPSTREAM_RATE_LIMIT,
+        }
     }
 }
 
@@ -107,7 +211,10 @@ fn within(
     value: Duration,
     bounds: RangeInclusive<Duration>,
 ) -> Result<Duration, InvalidOption> {
-    if bounds.contains(&value) { Ok(value) } else { Err(InvalidOption { name, bounds }) }
+    if bounds.contains(&value) {
+        return Ok(value);
+    }
+    Err(InvalidOption::new(format!("{name} must be {:?} to {:?}", bounds.start(), bounds.end())))
 }
 
 impl Dashboard {
@@ -120,9 +227,8 @@ impl Dashboard {
     /// Begins to configure how a hub is served.
     #[must_use]
     pub fn builder(hub: Hub) -> DashboardBuilder {
-        let options =
-            Options { heartbeat: DEFAULT_HEARTBEAT, retry: DEFAULT_RETRY, max_streams: DEFAULT_MAX_STREAMS };
-        DashboardBuilder { hub, options }
+        let options = Options::default();
+        DashboardBuilder { hub, options, protection: Protection::default() }
     }
 
     /// The switch that ends all streams, for a graceful shutdown: without it, the server would wait for them for ever.
@@ -136,10 +242,17 @@ impl Dashboard {
     /// It answers every path below, unknown ones with a problem document. axum's `nest` leaves `/routes/`, with the slash,
     /// to the host; `host.nest_service("/routes", router)` serves that, too.
     pub fn into_router(self) -> Router {
+        // From the outside in: counted, received, let in from another origin, limited. What refuses is thereby counted, too, and
+        // has all headers. Whatever authenticates belongs before the limit, which is kept by user.
         let measured = |route| middleware::from_fn_with_state(self.measured(route), measure);
+        let received = |route| middleware::from_fn_with_state(self.received(route), receive);
+        let limited = |route| middleware::from_fn_with_state(self.limited(route), limit);
+        let origins = option_layer(self.app.protection().origins.layer());
         // A method that is not allowed is answered, and counted, at its route.
         let serve = |router: Router<App>, route: Route, methods: MethodRouter<App>| {
-            router.route(route.template(), methods.fallback(method_not_allowed).layer(measured(route)))
+            let methods: MethodRouter<App> = methods.fallback(method_not_allowed).layer(limited(route));
+            let methods: MethodRouter<App> = methods.layer(origins.clone()).layer(received(route));
+            router.route(route.template(), methods.layer(measured(route)))
         };
         let router = Router::new();
         let router = serve(router, Route::Ingresses, get(list::list));
@@ -156,13 +269,29 @@ impl Dashboard {
         let router = router.merge(
             crate::page::router()
                 .method_not_allowed_fallback(method_not_allowed)
+                .layer(limited(Route::Page))
+                .layer(origins.clone())
+                .layer(received(Route::Page))
                 .layer(measured(Route::Page)),
         );
-        router.fallback(not_found.layer(measured(Route::Other))).with_state(self.app)
+        let unknown = not_found
+            .layer(limited(Route::Other))
+            .layer(origins.clone())
+            .layer(received(Route::Other))
+            .layer(measured(Route::Other));
+        router.fallback(unknown).with_state(self.app)
     }
 
     fn measured(&self, route: Route) -> Measured {
         Measured::new(self.app.counters().clone(), route)
+    }
+
+    fn received(&self, route: Route) -> Received {
+        Received::new(self.app.protection().clone(), route)
+    }
+
+    fn limited(&self, route: Route) -> Limited {
+        Limited::new(self.app.limits().clone(), route)
     }
 }
 

@@ -22,7 +22,7 @@
 //! #   */
 //!     streams.begin(); // else the server would wait for streams that never end
 //! };
-//! axum::serve(listener, app).with_graceful_shutdown(stop).await?;
+//! axum::serve(listener, app.into_make_service_with_connect_info::<std::net::SocketAddr>()).with_graceful_shutdown(stop).await?;
 //! # Ok(()) }
 //! ```
 //!
@@ -31,6 +31,13 @@
 //! The router asks nobody who they are. Whoever reaches it sees everything that the hub watches, so a host that is reachable
 //! by others puts its own authentication in front, as a layer.
 //!
+//! # Limits
+//!
+//! Each client has a [`RateLimit`] and a number of streams; a client is whoever is authenticated, else an address. The router knows
+//! addresses only if the server tells them: serve with `into_make_service_with_connect_info::<SocketAddr>()`. Otherwise
+//! everything works, but all who are not authenticated share one limit. Behind a proxy, name it with
+//! [`trusted_proxies`](DashboardBuilder::trusted_proxies), for the same reason. On loopback, [`Hosts`] keeps pages of strangers out.
+//!
 //! # Cost
 //!
 //! A list answers from one snapshot and serialises only the page that was asked for. A stream costs a place in the store's
@@ -38,6 +45,7 @@
 //! once per distinct filter, not per client.
 
 mod app;
+pub mod client;
 mod conditional;
 mod cursor;
 mod dashboard;
@@ -46,6 +54,7 @@ mod filter;
 mod fixture;
 mod health;
 mod info;
+mod limit;
 mod list;
 mod metrics;
 mod namespaces;
@@ -57,14 +66,20 @@ mod page;
 mod params;
 mod partial;
 pub mod problem;
+mod protect;
 mod respond;
 mod selector;
 mod shutdown;
 mod stream;
+mod upstream;
 mod wire;
 mod yaml;
 
 pub use dashboard::{
-    DEFAULT_HEARTBEAT, DEFAULT_MAX_STREAMS, DEFAULT_RETRY, Dashboard, DashboardBuilder, InvalidOption,
+    DEFAULT_HEARTBEAT, DEFAULT_MAX_STREAMS, DEFAULT_MAX_STREAMS_PER_ADDRESS, DEFAULT_MAX_STREAMS_PER_USER,
+    DEFAULT_RATE_LIMIT, DEFAULT_RETRY, DEFAULT_STREAM_RATE_LIMIT, DEFAULT_UPSTREAM_RATE_LIMIT, Dashboard,
+    DashboardBuilder, InvalidOption,
 };
+pub use limit::RateLimit;
+pub use protect::{Hosts, InvalidHost, InvalidOrigin, Origins};
 pub use shutdown::Shutdown;

@@ -128,7 +128,7 @@ async fn whole(app: &App, wanted: &Wanted) -> Result<Response, Problem> {
         _ => wanted.find(app, &snapshot)?,
     };
     drop(snapshot);
-    let object = app.hub().ingress_object(&key).await.map_err(|error| Problem::from(&error))?;
+    let object = app.object(&key).await.map_err(|error| Problem::from(&error))?;
     let mut text = String::new();
     if app.is_demo_cluster(key.cluster()) {
         text.push_str("# Of a simulated cluster: nothing of this is real.\n");

@@ -8,16 +8,14 @@
 //! `segments` of which only those that changed are encoded again.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use bytes::Bytes;
 use futures::stream;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode};
 use ingress_core::Position;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until};
 
 use self::feed::Feed;
@@ -26,9 +24,10 @@ use self::frames::Frames;
 use self::viewer::{Start, Viewer};
 use crate::app::{App, Options};
 use crate::filter::Filter;
+use crate::limit::place::Place;
 use crate::metrics::http_side::HttpCounters;
 use crate::params::Params;
-use crate::problem::{Problem, ProblemType};
+use crate::problem::Problem;
 use crate::respond;
 use crate::shutdown::Signal;
 
@@ -42,11 +41,9 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// Asks nginx, the proxy in front of many a cluster's tools, not to collect events until its buffer is full.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// When to ask again for a stream while there are too many: streams last for hours, so there is no hurry.
-const FULL_HOUSE: Duration = Duration::from_secs(10);
-
 pub(crate) async fn events(
     State(app): State<App>,
+    extensions: Extensions,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
@@ -55,12 +52,7 @@ pub(crate) async fn events(
     let since = params.one("since")?;
     params.finish()?;
     let start = start(&headers, since.as_deref())?;
-    let Some(place) = app.place() else {
-        app.counters().streams.refused.one();
-        let detail =
-            format!("{} streams are open, as many as are served at a time", app.options().max_streams);
-        return Err(Problem::new(ProblemType::TooManyStreams, detail).retry_after(FULL_HOUSE));
-    };
+    let place = app.place(&extensions)?;
     let feed =
         app.feeds().of(filter, |filter| Feed::new(filter, app.clusters(), app.is_demo(), app.breaker_of()));
     let viewer = Viewer::new(app.hub().ingresses(), feed, start);
@@ -104,7 +96,7 @@ struct Events {
     next_beat: Instant,
     over: bool,
     counters: Arc<HttpCounters>,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Events {
@@ -112,7 +104,7 @@ impl Events {
         viewer: Viewer,
         options: Options,
         shutdown: Signal,
-        place: OwnedSemaphorePermit,
+        place: Place,
         counters: Arc<HttpCounters>,
     ) -> Self {
         let mut frames = Frames::default();

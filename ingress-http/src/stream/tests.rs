@@ -1,13 +1,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use ingress_core::{Ingress, LaneState, Store, Writer};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
 
 use super::*;
 use crate::fixture::{closed, cluster, filter, key, lane, simple};
+use crate::limit::place::Places;
 use crate::shutdown::Shutdown;
 
 const EPOCH: u64 = 0xe;
@@ -325,8 +326,8 @@ fn the_resume_point_is_read_from_header_and_parameter() {
 
 fn events(store: &Store<Ingress>, query: &str, shutdown: &Shutdown) -> Events {
     let options =
-        Options { heartbeat: Duration::from_secs(15), retry: Duration::from_secs(2), max_streams: 1 };
-    let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        Options { heartbeat: Duration::from_secs(15), retry: Duration::from_secs(2), ..Options::default() };
+    let place = Places::new(options.streams).take(&Extensions::new()).ok().unwrap();
     Events::new(viewer(store, query, Start::Fresh), options, shutdown.signal(), place, Arc::default())
 }
 
