@@ -8,6 +8,7 @@ mod cluster;
 mod failure;
 mod lanes;
 mod logging;
+mod protection;
 mod serve;
 mod stop;
 
@@ -19,6 +20,7 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use ingress_core::resilience::backoff::{BackoffPolicy, Jitter};
 use ingress_core::{Hub, HubBuilder, Namespace, Scope};
+use ingress_http::Dashboard;
 use tokio::task::JoinSet;
 
 use args::Args;
@@ -56,12 +58,14 @@ async fn run(args: &Args) -> Result<(), Failure> {
     let mut signals = StopSignals::new().context("cannot listen for signals")?;
     let source = cluster::find(args).await?;
     let listener = serve::bind(args.listen).await?;
+    let address = listener.local_addr().context("cannot listen")?;
     let hub = hub(args, Hub::builder(source))?.start();
     let mut reporters = JoinSet::new();
     reporters.spawn(lanes::report(hub.ingresses().clone()));
     reporters.spawn(lanes::report(hub.namespaces().clone()));
-    announce(args, listener.local_addr().context("cannot listen")?);
-    serve::until_stopped(listener, hub, &mut signals).await?;
+    let dashboard = protection::protect(Dashboard::builder(hub.clone()), &args.protection, address)?.build();
+    announce(args, address);
+    serve::until_stopped(listener, dashboard, hub, &mut signals).await?;
     Ok(())
 }
 

@@ -59,17 +59,19 @@ fn bracketed(ip: IpAddr) -> String {
 /// off when the time is up.
 pub(crate) async fn until_stopped(
     listener: TcpListener,
+    dashboard: Dashboard,
     hub: Hub,
     signals: &mut StopSignals,
 ) -> anyhow::Result<()> {
-    let dashboard = Dashboard::new(hub.clone());
     let streams = dashboard.shutdown();
     let (stop, mut stopping) = watch::channel(false);
     let stopped = async move {
         // The sender outlives the server; an error could only mean the same.
         drop(stopping.wait_for(|stop| *stop).await);
     };
-    let server = axum::serve(listener, dashboard.into_router()).with_graceful_shutdown(stopped).into_future();
+    // With whom each request comes from, which is what limits are kept by.
+    let service = dashboard.into_router().into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum::serve(listener, service).with_graceful_shutdown(stopped).into_future();
     tokio::pin!(server);
     tokio::select! {
         ended = &mut server => return ended.context("the server ended by itself"),
