@@ -180,7 +180,7 @@ export function countText(input: {
     return 'Number not known';
   }
   const known = plural(input.known, 'ingress', 'ingresses');
-  const text = input.filtering ? `${formatNumber(input.matching)} of ${known}` : known;
+  const text = input.filtering && input.known > 0 ? `${formatNumber(input.matching)} of ${known}` : known;
   if (!input.current) {
     return `${text} known`;
   }
