@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use ingress_core::Hub;
-use ingress_http::auth::{CookieKey, ProxyHeaders, StaticTokens, TokenReviews};
+use ingress_http::auth::{CookieKey, OpenIdConnect, ProxyHeaders, StaticTokens, TokenReviews};
 use ingress_http::{Authorization, DashboardBuilder};
 
 use crate::args::access::{self, AccessArgs, Authentication};
@@ -13,6 +13,7 @@ use crate::failure::Failure;
 pub(crate) fn configure(
     args: &AccessArgs,
     hub: &Hub,
+    oidc: Option<OpenIdConnect>,
     mut builder: DashboardBuilder,
 ) -> Result<DashboardBuilder, Failure> {
     if let Some(path) = &args.cookie_key_file {
@@ -41,7 +42,21 @@ pub(crate) fn configure(
         Some(Authentication::ProxyHeaders) => {
             builder.authentication(ProxyHeaders::from(args.authenticating_proxies.iter().copied()))
         }
+        Some(Authentication::Oidc) => match oidc {
+            Some(oidc) => builder.authentication(oidc),
+            None => builder,
+        },
     })
+}
+
+/// The provider with which people sign in, if they do.
+pub(crate) fn provider(
+    args: &AccessArgs,
+    address: SocketAddr,
+    is_tls: bool,
+) -> Result<Option<OpenIdConnect>, Failure> {
+    let signs_in = args.authentication == Some(Authentication::Oidc);
+    signs_in.then(|| args.oidc.provider(address, is_tls)).transpose()
 }
 
 /// Whether anybody may be let in unasked: those on this computer, and others only when somebody said so.

@@ -70,6 +70,8 @@ pub(crate) enum Route {
     Readyz,
     Metrics,
     Session,
+    Login,
+    Callback,
     /// The page, and all its files.
     Page,
     Other,
@@ -77,7 +79,7 @@ pub(crate) enum Route {
 
 impl Route {
     /// In the order of their declaration.
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 15] = [
         Self::Ingresses,
         Self::Stream,
         Self::Object,
@@ -89,6 +91,8 @@ impl Route {
         Self::Readyz,
         Self::Metrics,
         Self::Session,
+        Self::Login,
+        Self::Callback,
         Self::Page,
         Self::Other,
     ];
@@ -107,6 +111,8 @@ impl Route {
             Self::Readyz => "/readyz",
             Self::Metrics => "/metrics",
             Self::Session => "/auth/session",
+            Self::Login => "/auth/login",
+            Self::Callback => "/auth/callback",
             Self::Page => "/",
             Self::Other => "other",
         }
@@ -116,9 +122,9 @@ impl Route {
 const METHODS: [&str; 5] = ["GET", "HEAD", "POST", "DELETE", "other"];
 
 /// The statuses of the router's answers; the last place is for any other.
-const CODES: [&str; 19] = [
-    "200", "204", "304", "400", "401", "403", "404", "405", "406", "413", "414", "421", "429", "431", "500",
-    "502", "503", "504", "other",
+const CODES: [&str; 20] = [
+    "200", "204", "303", "304", "400", "401", "403", "404", "405", "406", "413", "414", "421", "429", "431",
+    "500", "502", "503", "504", "other",
 ];
 
 fn method_at(method: &Method) -> usize {
