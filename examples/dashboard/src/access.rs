@@ -35,17 +35,20 @@ pub(crate) fn configure(
             builder.authentication(StaticTokens::read(path).map_err(|error| flagged("--token-file", error))?)
         }
         Some(Authentication::TokenReview) => {
-            let Some(cluster) = hub.clusters().into_iter().next() else { return Ok(builder) };
+            let cluster = hub.clusters().into_iter().next();
+            let cluster = cluster.ok_or_else(|| flagged("--authentication", "there is no cluster to ask"))?;
             let reviews = TokenReviews::new(hub.clone(), cluster.info.id);
             builder.authentication(reviews.audiences(args.token_audiences.iter().cloned()))
         }
         Some(Authentication::ProxyHeaders) => {
             builder.authentication(ProxyHeaders::from(args.authenticating_proxies.iter().copied()))
         }
-        Some(Authentication::Oidc) => match oidc {
-            Some(oidc) => builder.authentication(oidc),
-            None => builder,
-        },
+        Some(Authentication::Oidc) => {
+            // Never without, whatever happens to the lines that make it.
+            let oidc =
+                oidc.ok_or_else(|| flagged("--authentication", "there is no provider to sign in with"))?;
+            builder.authentication(oidc)
+        }
     })
 }
 

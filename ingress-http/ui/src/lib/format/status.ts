@@ -202,6 +202,9 @@ export function healthStatus(state: HealthState): Status {
           text: `Cluster API server: up${latency === null ? '' : `, answers in ${latency.toFixed(0)} ms`}`,
         };
       }
+      if (status === 'unknown') {
+        return { tone: 'unknown', text: 'Cluster API server: has not answered yet' };
+      }
       const why = error ? ` (${error.reason}: ${error.message})` : '';
       return { tone: 'bad', text: `Cluster API server: down${why}` };
     }
