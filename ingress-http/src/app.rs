@@ -94,6 +94,18 @@ impl App {
         })
     }
 
+    /// The same for a list, which is over before the next one may be asked for.
+    pub(crate) fn feed_of_list(&self, view: &View, lens: Lens) -> Arc<Feed> {
+        let feed = self.feed_of(view, lens);
+        self.feeds.remember(&feed);
+        feed
+    }
+
+    /// Lets go of what was held for somebody who did not come. Called by whatever comes regularly: heartbeats and probes.
+    pub(crate) fn tidy(&self) {
+        self.feeds.tidy();
+    }
+
     /// A place for one more stream, given back when it is dropped; `None` when all are taken.
     pub(crate) fn place(&self) -> Option<OwnedSemaphorePermit> {
         self.streams.clone().try_acquire_owned().ok()

@@ -18,7 +18,8 @@ use crate::wire::{LaneError, Text, is_false};
 
 const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
-pub(crate) async fn livez() -> Response {
+pub(crate) async fn livez(State(app): State<App>) -> Response {
+    app.tidy();
     respond::answer(StatusCode::OK, PLAIN, "ok\n")
 }
 

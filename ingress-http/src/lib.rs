@@ -41,6 +41,7 @@
 
 mod app;
 pub mod auth;
+mod coding;
 mod conditional;
 mod cursor;
 mod dashboard;

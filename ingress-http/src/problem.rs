@@ -25,7 +25,7 @@
 //!
 //! # not-acceptable
 //!
-//! Status 406. The request's `Accept` names neither JSON nor YAML.
+//! Status 406. The request's `Accept` names neither JSON nor YAML, or its `Accept-Encoding` takes nothing, not even the plain answer.
 //!
 //! # cluster-forbidden
 //!

@@ -12,15 +12,16 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
-use futures::stream;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use self::events::Events;
 pub(crate) use self::feed::{Feed, Feeds};
 use self::frames::Form;
 use self::leave::Leave;
+pub(crate) use self::segments::Segments;
 use self::viewer::{Start, Viewer};
 use crate::app::App;
+use crate::coding::Coding;
 use crate::filter::Filter;
 use crate::params::Params;
 use crate::problem::{Problem, ProblemType};
@@ -39,6 +40,8 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// Asks nginx, the proxy in front of many a cluster's tools, not to collect events until its buffer is full.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
+const NO_TRANSFORM: HeaderValue = HeaderValue::from_static("no-store, no-transform");
+
 /// When to ask again for a stream while there are too many: streams last for hours, so there is no hurry.
 const FULL_HOUSE: Duration = Duration::from_secs(10);
 
@@ -48,12 +51,14 @@ pub(crate) async fn events(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
+    let coding = Coding::negotiate(&headers)?;
     let events = open(&app, &view, &headers, query.as_deref(), Form::Events)?;
-    let body = Body::from_stream(stream::unfold(events, async |mut events| {
-        events.next().await.map(|bytes| (bytes, events))
-    }));
+    let body = Body::from_stream(events.into_body(coding));
     let response = respond::answer(StatusCode::OK, HeaderValue::from_static("text/event-stream"), body);
-    Ok(respond::with_header(response, ACCEL_BUFFERING, HeaderValue::from_static("no")))
+    // Whoever compresses on the way collects events, too.
+    let response = respond::with_header(response, header::CACHE_CONTROL, NO_TRANSFORM);
+    let response = respond::with_header(response, ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    Ok(respond::coded(response, coding))
 }
 
 /// Opens a stream, whatever form its events take.

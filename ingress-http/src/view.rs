@@ -24,6 +24,7 @@ use crate::app::App;
 use crate::auth::{Gate, who_asks};
 use crate::filter::Filter;
 use crate::problem::{Problem, ProblemType};
+use crate::stream::{Feed, Segments};
 
 mod access;
 mod grants;
@@ -246,6 +247,11 @@ impl Shown {
         lens: &'a Lens,
     ) -> impl Iterator<Item = (&'a ObjectKey, &'a Arc<Ingress>)> {
         lens.select(&self.snapshot, &self.clusters)
+    }
+
+    /// What a feed's lens shows, as it lends it.
+    pub(crate) fn segments(&self, feed: &Feed) -> Arc<Segments> {
+        feed.segments(&self.snapshot)
     }
 
     /// One object, if a lens shows it.

@@ -310,9 +310,13 @@ impl Written {
 }
 
 impl StreamCounters {
-    /// Adds what was written, with its size.
-    pub(crate) fn sent(&self, bytes: usize, written: &Written) {
+    /// Adds bytes that a connection took.
+    pub(crate) fn handed(&self, bytes: usize) {
         self.bytes.add(bytes as u64);
+    }
+
+    /// Adds what was written.
+    pub(crate) fn sent(&self, written: &Written) {
         let events = self.events.iter().zip(&written.events);
         let resets = self.resets.iter().zip(&written.resets);
         for (count, more) in events.chain(resets).filter(|(_, more)| **more > 0) {
@@ -375,8 +379,11 @@ pub(super) fn encode(app: &App, families: &mut Families<'_>) -> fmt::Result {
         [([], streams.coalesced.get())],
     )?;
     families.gauges(
-        about("stream_queued", "Bytes that are encoded and not yet taken by connections, over all streams")
-            .bytes(),
+        about(
+            "stream_queued",
+            "Bytes of events that connections have not taken yet, before compression, over all streams",
+        )
+        .bytes(),
         [],
         [([], streams.queued.get())],
     )?;
@@ -386,7 +393,7 @@ pub(super) fn encode(app: &App, families: &mut Families<'_>) -> fmt::Result {
         EventType::ALL.into_iter().zip(&streams.events).map(|(event, count)| ([event.as_str()], count.get())),
     )?;
     families.counters(
-        about("stream_sent", "Bytes of streams handed to connections, before compression or TLS").bytes(),
+        about("stream_sent", "Bytes of streams handed to connections, as compressed, before TLS").bytes(),
         [],
         [([], streams.bytes.get())],
     )
@@ -431,7 +438,8 @@ mod tests {
             written.event(EventType::Added);
             written.event(EventType::Reset);
             written.reset(Reset::Lagged);
-            streams.sent(10, &written);
+            streams.sent(&written);
+            streams.handed(10);
         }
         assert_eq!(streams.bytes.get(), 20);
         assert_eq!(streams.events.iter().map(Count::get).collect::<Vec<_>>(), [0, 0, 2, 0, 0, 0, 2, 0]);

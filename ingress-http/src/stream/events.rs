@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::FutureExt as _;
+use futures::{FutureExt as _, Stream, stream};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until};
 
@@ -11,6 +11,7 @@ use super::frames::{Form, Frames};
 use super::leave::Leave;
 use super::viewer::Viewer;
 use crate::app::App;
+use crate::coding::{Chunk, Coder, Coding};
 use crate::shutdown::Signal;
 use crate::view::Verdict;
 
@@ -49,14 +50,35 @@ impl Events {
         Self { viewer, frames, app, leave, shutdown, next_beat, over: None, queued: 0, _place: place }
     }
 
+    /// The stream as the body of an answer.
+    pub(super) fn into_body(
+        self,
+        coding: Coding,
+    ) -> impl Stream<Item = Result<Bytes, serde_json::Error>> + Send + 'static {
+        stream::unfold((self, Some(Coder::new(coding))), async |(mut events, coder)| {
+            let mut coder = coder?;
+            let bytes = match events.next().await {
+                Some(Ok(chunk)) => coder.code(chunk),
+                Some(Err(error)) => return Some((Err(error), (events, None))),
+                None => {
+                    let end = coder.finish();
+                    events.app.counters().streams.handed(end.len());
+                    return (!end.is_empty()).then_some((Ok(end), (events, None)));
+                }
+            };
+            events.app.counters().streams.handed(bytes.len());
+            Some((Ok(bytes), (events, Some(coder))))
+        })
+    }
+
     /// The next piece; `None` after `end`.
     ///
     /// # Cancel safety
     ///
     /// Safe: what was not returned yet is still there for the next call.
-    pub(super) async fn next(&mut self) -> Option<Result<Bytes, serde_json::Error>> {
+    pub(super) async fn next(&mut self) -> Option<Result<Chunk, serde_json::Error>> {
         let written = self.write().await;
-        let bytes = self.frames.take();
+        let chunk = self.frames.take();
         self.app.counters().streams.queued.moved(self.queued, self.frames.len());
         self.queued = self.frames.len();
         if let Err(error) = written {
@@ -64,9 +86,9 @@ impl Events {
             self.over = Some("internal");
             return Some(Err(error));
         }
-        let bytes = bytes?;
-        self.app.counters().streams.sent(bytes.len(), &self.frames.written());
-        Some(Ok(bytes))
+        let chunk = chunk?;
+        self.app.counters().streams.sent(&self.frames.written());
+        Some(Ok(chunk))
     }
 
     /// Why the stream ended; `None` while it has not.
@@ -118,6 +140,7 @@ impl Events {
     }
 
     fn beat(&mut self) {
+        self.app.tidy();
         self.frames.heartbeat(self.viewer.untold());
         self.next_beat = Instant::now() + self.app.options().heartbeat;
     }

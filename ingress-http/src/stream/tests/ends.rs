@@ -38,10 +38,10 @@ fn events(store: &Store<Ingress>, query: &str, shutdown: &Shutdown) -> Events {
 }
 
 async fn next(events: &mut Events) -> Vec<Block> {
-    let mut bytes = events.next().await.unwrap().unwrap().to_vec();
+    let mut bytes = events.next().await.unwrap().unwrap().into_plain().to_vec();
     while let Some(more) = events.next().now_or_never() {
         let Some(more) = more else { break };
-        bytes.extend(more.unwrap());
+        bytes.extend(more.unwrap().into_plain());
     }
     parse(&bytes)
 }
@@ -115,7 +115,7 @@ async fn a_large_batch_is_not_held_as_bytes() {
     writer.publish();
     let (mut seen, mut pieces) = (0, 0);
     while seen < 5000 {
-        let bytes = events.next().await.unwrap().unwrap();
+        let bytes = events.next().await.unwrap().unwrap().into_plain();
         assert!(bytes.len() < 80 * 1024, "{} bytes at once", bytes.len());
         seen += parse(&bytes).len();
         pieces += 1;
