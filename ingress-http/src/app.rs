@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderValue;
 use ingress_core::ClusterId;
 use ingress_core::resilience::breaker::BreakerState;
 use ingress_core::source::Origin;
@@ -132,6 +133,11 @@ impl App {
             .clusters()
             .iter()
             .any(|status| status.info.id == *cluster && status.info.origin == Origin::Demo)
+    }
+
+    /// The origins, beside this host's own, whose pages may ask.
+    pub(crate) fn allowed_origins(&self) -> &[HeaderValue] {
+        &[]
     }
 
     /// Tells the state of each cluster's circuit breaker whenever it is asked.

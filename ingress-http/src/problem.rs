@@ -27,6 +27,10 @@
 //!
 //! Status 406. The request's `Accept` names neither JSON nor YAML, or its `Accept-Encoding` takes nothing, not even the plain answer.
 //!
+//! # upgrade-required
+//!
+//! Status 426. The path is a WebSocket's, and the request is no handshake.
+//!
 //! # cluster-forbidden
 //!
 //! Status 403. The cluster refuses this process the object: its 403, passed on.
@@ -84,6 +88,8 @@ pub enum ProblemType {
     MethodNotAllowed,
     /// [`not-acceptable`](self#not-acceptable)
     NotAcceptable,
+    /// [`upgrade-required`](self#upgrade-required)
+    UpgradeRequired,
     /// [`cluster-forbidden`](self#cluster-forbidden)
     ClusterForbidden,
     /// [`internal`](self#internal)
@@ -111,6 +117,7 @@ impl ProblemType {
             Self::NotFound => "not-found",
             Self::MethodNotAllowed => "method-not-allowed",
             Self::NotAcceptable => "not-acceptable",
+            Self::UpgradeRequired => "upgrade-required",
             Self::ClusterForbidden => "cluster-forbidden",
             Self::Internal => "internal",
             Self::ClusterError => "cluster-error",
@@ -137,6 +144,7 @@ impl ProblemType {
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::NotAcceptable => 406,
+            Self::UpgradeRequired => 426,
             Self::Internal => 500,
             Self::ClusterError => 502,
             Self::ClusterUnavailable | Self::AccessUnknown | Self::TooManyStreams => 503,
@@ -152,6 +160,7 @@ impl ProblemType {
             Self::NotFound => "Not found",
             Self::MethodNotAllowed => "Method not allowed",
             Self::NotAcceptable => "Not acceptable",
+            Self::UpgradeRequired => "Upgrade required",
             Self::ClusterForbidden => "The cluster refuses access",
             Self::Internal => "Internal error",
             Self::ClusterError => "The cluster's answer is unusable",
@@ -338,6 +347,7 @@ mod tests {
             ProblemType::NotFound,
             ProblemType::MethodNotAllowed,
             ProblemType::NotAcceptable,
+            ProblemType::UpgradeRequired,
             ProblemType::ClusterForbidden,
             ProblemType::Internal,
             ProblemType::ClusterError,

@@ -17,8 +17,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use self::events::Events;
 pub(crate) use self::feed::{Feed, Feeds};
 use self::frames::Form;
-use self::leave::Leave;
+use self::leave::Asking;
 pub(crate) use self::segments::Segments;
+pub(crate) use self::socket::socket;
 use self::viewer::{Start, Viewer};
 use crate::app::App;
 use crate::coding::Coding;
@@ -34,6 +35,7 @@ mod frames;
 mod leave;
 mod run;
 mod segments;
+mod socket;
 mod viewer;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -86,7 +88,7 @@ fn open(
     if viewer.is_resumed() {
         streams.resumed.one();
     }
-    Ok(Events::new(viewer, form, app.clone(), Leave::of(view), place))
+    Ok(Events::new(viewer, form, app.clone(), Asking::of(view), place))
 }
 
 /// Where the client wants to go on. The header wins over the parameter: a browser that reconnects sends both, and the

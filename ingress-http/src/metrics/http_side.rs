@@ -59,6 +59,7 @@ impl Level {
 pub(crate) enum Route {
     Ingresses,
     Stream,
+    Socket,
     Object,
     ObjectYaml,
     Namespaces,
@@ -75,9 +76,10 @@ pub(crate) enum Route {
 
 impl Route {
     /// In the order of their declaration.
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Ingresses,
         Self::Stream,
+        Self::Socket,
         Self::Object,
         Self::ObjectYaml,
         Self::Namespaces,
@@ -96,6 +98,7 @@ impl Route {
         match self {
             Self::Ingresses => "/api/ingresses",
             Self::Stream => "/api/ingresses/stream",
+            Self::Socket => "/api/ingresses/ws",
             Self::Object => "/api/ingresses/{namespace}/{name}",
             Self::ObjectYaml => "/api/ingresses/{namespace}/{name}/yaml",
             Self::Namespaces => "/api/namespaces",
@@ -114,8 +117,10 @@ impl Route {
 const METHODS: [&str; 5] = ["GET", "HEAD", "POST", "DELETE", "other"];
 
 /// The statuses of the router's answers; the last place is for any other.
-const CODES: [&str; 14] =
-    ["200", "204", "304", "400", "401", "403", "404", "405", "406", "500", "502", "503", "504", "other"];
+const CODES: [&str; 16] = [
+    "101", "200", "204", "304", "400", "401", "403", "404", "405", "406", "426", "500", "502", "503", "504",
+    "other",
+];
 
 fn method_at(method: &Method) -> usize {
     METHODS.iter().position(|known| *known == method.as_str()).unwrap_or(METHODS.len() - 1)

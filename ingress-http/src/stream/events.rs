@@ -8,7 +8,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until};
 
 use super::frames::{Form, Frames};
-use super::leave::Leave;
+use super::leave::Asking;
 use super::viewer::Viewer;
 use crate::app::App;
 use crate::coding::{Chunk, Coder, Coding};
@@ -18,14 +18,15 @@ use crate::view::Verdict;
 /// By how much a wait that one client is told may differ from the configured one, either way.
 const SPREAD: f64 = 0.5;
 
-const SHUTDOWN: &str = "shutdown";
+/// Why a stream ends when the server does.
+pub(super) const SHUTDOWN: &str = "shutdown";
 
 /// One stream: asked for the next bytes when its connection can take some.
 pub(super) struct Events {
     viewer: Viewer,
     frames: Frames,
     app: App,
-    leave: Leave,
+    leave: Asking,
     shutdown: Signal,
     next_beat: Instant,
     over: Option<&'static str>,
@@ -39,7 +40,7 @@ impl Events {
         viewer: Viewer,
         form: Form,
         app: App,
-        leave: Leave,
+        leave: Asking,
         place: OwnedSemaphorePermit,
     ) -> Self {
         let options = app.options();
@@ -62,11 +63,11 @@ impl Events {
                 Some(Err(error)) => return Some((Err(error), (events, None))),
                 None => {
                     let end = coder.finish();
-                    events.app.counters().streams.handed(end.len());
+                    events.handed(end.len());
                     return (!end.is_empty()).then_some((Ok(end), (events, None)));
                 }
             };
-            events.app.counters().streams.handed(bytes.len());
+            events.handed(bytes.len());
             Some((Ok(bytes), (events, Some(coder))))
         })
     }
@@ -92,9 +93,13 @@ impl Events {
     }
 
     /// Why the stream ended; `None` while it has not.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for transports that close with a reason"))]
     pub(super) fn over(&self) -> Option<&'static str> {
         self.over
+    }
+
+    /// Counts bytes that the connection took.
+    pub(super) fn handed(&self, bytes: usize) {
+        self.app.counters().streams.handed(bytes);
     }
 
     async fn write(&mut self) -> Result<(), serde_json::Error> {

@@ -29,7 +29,7 @@ fn supervised(store: &Store<Ingress>, query: &str, app: &App) -> (Events, mpsc::
     let (decide, verdicts) = mpsc::channel(10);
     let viewer = viewer(store, query, Start::Fresh);
     let events =
-        Events::new(viewer, Form::Events, app.clone(), Leave::Scripted(verdicts), app.place().unwrap());
+        Events::new(viewer, Form::Events, app.clone(), Asking::scripted(verdicts), app.place().unwrap());
     (events, decide)
 }
 
