@@ -97,6 +97,12 @@ impl Events {
         self.over
     }
 
+    /// How many bytes there is room for in what waits to be sent.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.frames.capacity()
+    }
+
     /// Counts bytes that the connection took.
     pub(super) fn handed(&self, bytes: usize) {
         self.app.counters().streams.handed(bytes);

@@ -92,6 +92,12 @@ impl Frames {
         (Shared::new(self.bytes.into()), written)
     }
 
+    /// How much memory is held.
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.ready.capacity() + self.bytes.capacity()
+    }
+
     /// What was written since the last time that this was asked.
     pub(super) fn written(&mut self) -> Written {
         std::mem::take(&mut self.written)

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::app::Options;
+use crate::coding::Coding;
 use crate::fixture::grants;
 use crate::shutdown::Shutdown;
 use crate::view::{Grants, Guard, Verdict};
@@ -207,8 +208,15 @@ async fn clients_are_told_waits_of_their_own() {
     assert!(waits.len() > 5 && waits.iter().all(|wait| (1000..=3000).contains(wait)), "{waits:?}");
 }
 
-#[test]
-fn a_stream_that_waits_is_small() {
+#[tokio::test]
+async fn a_stream_that_waits_is_small() {
     // Ten thousand of them are kept; what a connection takes beside is not this crate's.
-    assert!(size_of::<Events>() <= 768, "{}", size_of::<Events>());
+    let (mut writer, store) = store(1000);
+    (0..300).for_each(|number| put(&mut writer, "n", &format!("x{number}"), 1, "nginx"));
+    writer.publish();
+    let (mut events, _decide) = supervised(&store, "", &app(&Shutdown::new()));
+    next(&mut events).await;
+    assert_eq!(events.held(), 0, "what was sent is not held");
+    let body = events.into_body(Coding::Brotli);
+    assert!(size_of_val(&body) <= 2048, "{}", size_of_val(&body));
 }
