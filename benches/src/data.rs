@@ -333,6 +333,25 @@ pub fn namespace_name(namespace: usize) -> String {
     format!("team-{namespace:04}")
 }
 
+/// The JSON of one ingress like all the others here, with one annotation more if there is something to note.
+///
+/// # Errors
+///
+/// When it can't be encoded.
+pub fn ingress_json(
+    at: usize,
+    namespace: usize,
+    revision: u64,
+    turn: usize,
+    note: Option<(&str, String)>,
+) -> Result<Vec<u8>> {
+    let mut object = ingress(at, namespace, revision, turn);
+    if let (Some((name, value)), Some(meta)) = (note, &mut object.metadata) {
+        meta.annotations.insert(name.to_owned(), value);
+    }
+    Ok(serde_json::to_vec(&object)?)
+}
+
 /// One ingress as they are found in clusters: applied with kubectl, served by a controller, its certificate by another.
 fn ingress(at: usize, namespace: usize, revision: u64, turn: usize) -> Ingress {
     let team = namespace_name(namespace);

@@ -159,6 +159,20 @@ impl Report {
         text
     }
 
+    /// The table of results that have no peer, in Markdown.
+    #[must_use]
+    pub fn alone(&self) -> String {
+        let mut text = String::from("| | measured | bar | holds |\n|---|---:|---:|---|\n");
+        for row in &self.rows {
+            let (bar, holds) = match row.bar {
+                None => (String::new(), ""),
+                Some(bar) => (shown_bar(bar), if bar.holds(row.value) { "yes" } else { "**no**" }),
+            };
+            writeln!(text, "| {} | {} | {bar} | {holds} |", row.what, row.shown).ok();
+        }
+        text
+    }
+
     /// Everything, as one JSON object.
     #[must_use]
     pub fn json(&self) -> Value {

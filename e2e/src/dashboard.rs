@@ -25,14 +25,14 @@ pub struct Launch<'lab> {
 }
 
 impl<'lab> Launch<'lab> {
-    /// The dashboard, with a free port and JSON logs.
+    /// The dashboard, with a free port, JSON logs, and no limit to how often it may be asked: all of a test comes from one address.
     ///
     /// # Errors
     ///
     /// When the binary cannot be built.
     pub fn dashboard(lab: &'lab Lab) -> Result<Self> {
         let mut launch = Self::example(lab, "dashboard", "")?;
-        launch.command.args(["--log-format", "json"]);
+        launch.command.args(["--log-format", "json", "--rate-limit", "off", "--stream-rate-limit", "off"]);
         Ok(launch)
     }
 

@@ -29,7 +29,7 @@ mod review;
 pub(crate) mod session;
 mod tokens;
 
-pub(crate) use gate::{Gate, authenticate, who_asks};
+pub(crate) use gate::{Admitted, Entrance, Gate, authenticate, who_asks};
 pub use host::HostAuthentication;
 pub use proxy::ProxyHeaders;
 pub use review::TokenReviews;

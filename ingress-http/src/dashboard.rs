@@ -12,12 +12,18 @@ use axum::middleware;
 use axum::routing::{MethodRouter, get};
 use ingress_core::Hub;
 use tokio::sync::Semaphore;
+use tower::util::option_layer;
 
 use crate::app::{App, Options};
 use crate::auth::{Authenticator, CookieKey, Gate, authenticate, session};
-use crate::metrics::http_side::{Measured, Route, measure};
+use crate::client::TrustedProxies;
+use crate::limit::place::Capacity;
+use crate::limit::{Limited, RateLimit, Rates, limit};
+use crate::metrics::http_side::{HttpCounters, Measured, Route, measure};
 use crate::problem::{Problem, ProblemType};
+use crate::protect::{Hosts, Origins, Protection, Received, receive};
 use crate::shutdown::Shutdown;
+use crate::upstream::Budgets;
 use crate::view::{Authorization, Guard};
 use crate::{health, info, list, metrics, namespaces, object, stream};
 
@@ -29,6 +35,16 @@ pub const DEFAULT_RETRY: Duration = Duration::from_secs(2);
 pub const DEFAULT_MAX_STREAMS: usize = 10_000;
 /// How many bytes of changes may wait for one viewer, unless configured otherwise: 4 MiB.
 pub const DEFAULT_MAX_BACKLOG: usize = 4 << 20;
+/// How many streams each user may have open, unless configured otherwise.
+pub const DEFAULT_MAX_STREAMS_PER_USER: usize = 100;
+/// How many streams each address may have open, unless configured otherwise: many, since a whole office may have one address.
+pub const DEFAULT_MAX_STREAMS_PER_ADDRESS: usize = 1_000;
+/// How often each client may ask, unless configured otherwise: 100 times at once, and 10 times per second.
+pub const DEFAULT_RATE_LIMIT: RateLimit = RateLimit::of(100, 10.0);
+/// How often each client may open a stream, unless configured otherwise: 20 times at once, and twice per second.
+pub const DEFAULT_STREAM_RATE_LIMIT: RateLimit = RateLimit::of(20, 2.0);
+/// How often each cluster is asked because of requests, unless configured otherwise: 100 times at once, and 50 times per second.
+pub const DEFAULT_UPSTREAM_RATE_LIMIT: RateLimit = RateLimit::of(100, 50.0);
 
 // Proxies cut connections that are silent for a minute, and the page takes 40 s of silence for a dead one.
 const HEARTBEATS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(30);
@@ -52,6 +68,7 @@ pub struct DashboardBuilder {
     cookie_key: Option<CookieKey>,
     #[cfg(feature = "server")]
     server_stats: Option<crate::server::ServerStats>,
+    protection: Protection,
 }
 
 impl fmt::Debug for DashboardBuilder {
@@ -59,6 +76,7 @@ impl fmt::Debug for DashboardBuilder {
         f.debug_struct("DashboardBuilder")
             .field("options", &self.options)
             .field("authorization", &self.authorization)
+            .field("protection", &self.protection)
             .finish_non_exhaustive()
     }
 }
@@ -67,8 +85,13 @@ impl fmt::Debug for DashboardBuilder {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InvalidOption {
-    name: &'static str,
-    bounds: RangeInclusive<Duration>,
+    message: String,
+}
+
+impl InvalidOption {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into() }
+    }
 }
 
 impl InvalidOption {
@@ -78,13 +101,16 @@ impl InvalidOption {
         value: Duration,
         bounds: RangeInclusive<Duration>,
     ) -> Result<Duration, Self> {
-        if bounds.contains(&value) { Ok(value) } else { Err(Self { name, bounds }) }
+        if bounds.contains(&value) {
+            return Ok(value);
+        }
+        Err(Self::new(format!("{name} must be {:?} to {:?}", bounds.start(), bounds.end())))
     }
 }
 
 impl fmt::Display for InvalidOption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} must be {:?} to {:?}", self.name, self.bounds.start(), self.bounds.end())
+        f.write_str(&self.message)
     }
 }
 
@@ -116,7 +142,71 @@ impl DashboardBuilder {
     /// 503, with a `Retry-After`: better than to serve all of them badly. Each costs a socket and some tens of kilobytes.
     #[must_use]
     pub fn max_streams(mut self, streams: usize) -> Self {
-        self.options.max_streams = streams.min(Semaphore::MAX_PERMITS);
+        self.options.streams.process = streams.min(Semaphore::MAX_PERMITS);
+        self
+    }
+
+    /// Sets how many streams one authenticated user may have open; [`DEFAULT_MAX_STREAMS_PER_USER`] unless set.
+    #[must_use]
+    pub fn max_streams_per_user(mut self, streams: usize) -> Self {
+        self.options.streams.per_user = streams;
+        self
+    }
+
+    /// Sets how many streams one address may have open, whoever opens them; [`DEFAULT_MAX_STREAMS_PER_ADDRESS`] unless set. For
+    /// IPv6, a /64 network counts as one address.
+    #[must_use]
+    pub fn max_streams_per_address(mut self, streams: usize) -> Self {
+        self.options.streams.per_address = streams;
+        self
+    }
+
+    /// Sets how often one client may ask, or with `None` that there is no limit; [`DEFAULT_RATE_LIMIT`] unless set. One more is
+    /// answered 429. Requests of the API, those for the page's files, and failed authentications are counted apart; `/livez`,
+    /// `/readyz` and `/metrics` are never limited.
+    #[must_use]
+    pub fn rate_limit(mut self, limit: impl Into<Option<RateLimit>>) -> Self {
+        self.options.rates.requests = limit.into();
+        self
+    }
+
+    /// The same for opening streams; [`DEFAULT_STREAM_RATE_LIMIT`] unless set.
+    #[must_use]
+    pub fn stream_rate_limit(mut self, limit: impl Into<Option<RateLimit>>) -> Self {
+        self.options.rates.streams = limit.into();
+        self
+    }
+
+    /// Sets how often each cluster is asked for what a request needs (an object as YAML), over all clients;
+    /// [`DEFAULT_UPSTREAM_RATE_LIMIT`] unless set. What comes too fast waits for up to 2 s and is then answered 503.
+    #[must_use]
+    pub fn upstream_rate_limit(mut self, limit: RateLimit) -> Self {
+        self.options.upstream = limit;
+        self
+    }
+
+    /// Sets which proxies are believed when they tell who sent a request (`Forwarded`, `X-Forwarded-For`), whether by TLS
+    /// (`X-Forwarded-Proto`), and its id (`X-Request-Id`); none unless set.
+    ///
+    /// List only proxies that append to these headers, and that alone can reach this server under their addresses.
+    #[must_use]
+    pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
+        self.protection.proxies = proxies;
+        self
+    }
+
+    /// Sets for which hosts requests are answered, by their `Host`; any other is answered 421. All unless set. A host that listens on
+    /// loopback should set it, against DNS rebinding.
+    #[must_use]
+    pub fn hosts(mut self, hosts: Hosts) -> Self {
+        self.protection.hosts = Some(hosts);
+        self
+    }
+
+    /// Sets which other origins' scripts may read the answers (CORS); none unless set.
+    #[must_use]
+    pub fn allow_origins(mut self, origins: Origins) -> Self {
+        self.protection.origins = origins;
         self
     }
 
@@ -164,11 +254,31 @@ impl DashboardBuilder {
     #[must_use]
     pub fn build(self) -> Dashboard {
         let key = self.cookie_key.unwrap_or_else(CookieKey::random);
-        let guard = Guard::new(self.hub, Gate::new(self.authenticator, key), self.authorization);
-        let app = App::new(guard, self.options, Shutdown::new());
+        let counters = Arc::<HttpCounters>::default();
+        // All that asks a cluster for a request's sake shares these.
+        let budgets = Arc::new(Budgets::new(self.options.upstream, counters.upstream.clone()));
+        let guard = Guard::new(self.hub, Gate::new(self.authenticator, key), self.authorization, budgets);
+        let app = App::new(guard, counters, self.options, self.protection, Shutdown::new());
         #[cfg(feature = "server")]
         let app = app.with_server_stats(self.server_stats);
         Dashboard { app }
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            heartbeat: DEFAULT_HEARTBEAT,
+            retry: DEFAULT_RETRY,
+            streams: Capacity {
+                process: DEFAULT_MAX_STREAMS,
+                per_user: DEFAULT_MAX_STREAMS_PER_USER,
+                per_address: DEFAULT_MAX_STREAMS_PER_ADDRESS,
+            },
+            max_backlog: DEFAULT_MAX_BACKLOG,
+            rates: Rates { requests: Some(DEFAULT_RATE_LIMIT), streams: Some(DEFAULT_STREAM_RATE_LIMIT) },
+            upstream: DEFAULT_UPSTREAM_RATE_LIMIT,
+        }
     }
 }
 
@@ -182,15 +292,10 @@ impl Dashboard {
     /// Begins to configure how a hub is served.
     #[must_use]
     pub fn builder(hub: Hub) -> DashboardBuilder {
-        let options = Options {
-            heartbeat: DEFAULT_HEARTBEAT,
-            retry: DEFAULT_RETRY,
-            max_streams: DEFAULT_MAX_STREAMS,
-            max_backlog: DEFAULT_MAX_BACKLOG,
-        };
         DashboardBuilder {
             hub,
-            options,
+            options: Options::default(),
+            protection: Protection::default(),
             authenticator: None,
             authorization: Authorization::all(),
             cookie_key: None,
@@ -210,14 +315,25 @@ impl Dashboard {
     /// It answers every path below, unknown ones with a problem document. axum's `nest` leaves `/routes/`, with the slash,
     /// to the host; `host.nest_service("/routes", router)` serves that, too.
     pub fn into_router(self) -> Router {
+        // From the outside in: counted, received, let in from another origin, authenticated, limited. What refuses is thereby counted,
+        // too, and has all headers; another origin's preflight asks nobody who they are; and the limit is kept by user.
         let measured = |route| middleware::from_fn_with_state(self.measured(route), measure);
-        let gate = middleware::from_fn_with_state(self.app.gate().clone(), authenticate);
+        let received = |route| middleware::from_fn_with_state(self.received(route), receive);
+        let limited = |route| middleware::from_fn_with_state(self.limited(route), limit);
+        let origins = option_layer(self.app.protection().origins.layer());
+        let gate = middleware::from_fn_with_state(self.app.entrance().clone(), authenticate);
         // A method that is not allowed is answered, and counted, at its route.
+        let finish = |router: Router<App>, route: Route, methods: MethodRouter<App>| {
+            let methods: MethodRouter<App> = methods.layer(origins.clone()).layer(received(route));
+            router.route(route.template(), methods.layer(measured(route)))
+        };
+        // For everybody: nothing in these is of a cluster.
         let open = |router: Router<App>, route: Route, methods: MethodRouter<App>| {
-            router.route(route.template(), methods.fallback(method_not_allowed).layer(measured(route)))
+            finish(router, route, methods.fallback(method_not_allowed).layer(limited(route)))
         };
         let serve = |router: Router<App>, route: Route, methods: MethodRouter<App>| {
-            open(router, route, methods.fallback(method_not_allowed).layer(gate.clone()))
+            let methods: MethodRouter<App> = methods.fallback(method_not_allowed).layer(limited(route));
+            finish(router, route, methods.layer(gate.clone()))
         };
         let router = Router::new();
         let router = serve(router, Route::Ingresses, get(list::list));
@@ -237,13 +353,29 @@ impl Dashboard {
         let router = router.merge(
             crate::page::router()
                 .method_not_allowed_fallback(method_not_allowed)
+                .layer(limited(Route::Page))
+                .layer(origins.clone())
+                .layer(received(Route::Page))
                 .layer(measured(Route::Page)),
         );
-        router.fallback(not_found.layer(measured(Route::Other))).with_state(self.app)
+        let unknown = not_found
+            .layer(limited(Route::Other))
+            .layer(origins.clone())
+            .layer(received(Route::Other))
+            .layer(measured(Route::Other));
+        router.fallback(unknown).with_state(self.app)
     }
 
     fn measured(&self, route: Route) -> Measured {
         Measured::new(self.app.counters().clone(), route)
+    }
+
+    fn received(&self, route: Route) -> Received {
+        Received::new(self.app.protection().clone(), route)
+    }
+
+    fn limited(&self, route: Route) -> Limited {
+        Limited::new(self.app.limits().clone(), route)
     }
 }
 

@@ -12,6 +12,18 @@ use crate::params::Params;
 use crate::problem::Problem;
 use crate::selector::{Selector, is_dns_subdomain};
 
+/// The longest value of `search`, `host`, `class` and one `label`, in bytes. A filter is compared with every object, so its size
+/// is work; the longest names that Kubernetes allows are 253.
+const MAX_VALUE: usize = 1024;
+/// The most words of `search`.
+const MAX_WORDS: usize = 16;
+/// How often `label` may be given.
+const MAX_SELECTORS: usize = 16;
+/// The most requirements of one `label`.
+const MAX_REQUIREMENTS: usize = 32;
+/// The most names in `namespaces`.
+const MAX_NAMESPACES: usize = 256;
+
 /// What must hold of an ingress to be shown. Equal filters hash equally, which is what cursors and tags rely on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub(crate) struct Filter {
@@ -29,21 +41,14 @@ pub(crate) struct Filter {
 impl Filter {
     /// Takes the filter's parameters out of a query.
     pub(crate) fn take(params: &mut Params) -> Result<Self, Problem> {
-        let labels = params
-            .all("label")
-            .iter()
-            .map(|text| {
-                Selector::parse(text).map_err(|why| Problem::parameter("label", format!("`label`: {why}")))
-            })
-            .collect::<Result<_, _>>()?;
+        let labels = params.all("label");
+        at_most("label", labels.len(), MAX_SELECTORS, "selectors")?;
+        let labels = labels.iter().map(|text| label(text)).collect::<Result<_, _>>()?;
         Ok(Self {
             namespaces: namespaces(params)?,
-            words: params
-                .one("search")?
-                .map(|text| text.split_whitespace().map(str::to_lowercase).collect())
-                .unwrap_or_default(),
-            host: params.one("host")?.as_deref().map(Host::parse).transpose()?,
-            class: params.one("class")?,
+            words: one(params, "search")?.as_deref().map(words).transpose()?.unwrap_or_default(),
+            host: one(params, "host")?.as_deref().map(Host::parse).transpose()?,
+            class: one(params, "class")?,
             labels,
             tls: match params.one("tls")?.as_deref() {
                 None => None,
@@ -115,6 +120,34 @@ impl Filter {
     }
 }
 
+/// Takes a parameter that may be given once, if it is not too long.
+fn one(params: &mut Params, name: &str) -> Result<Option<String>, Problem> {
+    let value = params.one(name)?;
+    at_most(name, value.as_deref().map_or(0, str::len), MAX_VALUE, "bytes")?;
+    Ok(value)
+}
+
+fn at_most(name: &str, count: usize, most: usize, what: &str) -> Result<(), Problem> {
+    if count <= most {
+        return Ok(());
+    }
+    Err(Problem::parameter(name, format!("`{name}` has {count} {what}; the limit is {most}")))
+}
+
+fn words(text: &str) -> Result<BTreeSet<String>, Problem> {
+    let words: BTreeSet<_> = text.split_whitespace().map(str::to_lowercase).collect();
+    at_most("search", words.len(), MAX_WORDS, "words")?;
+    Ok(words)
+}
+
+fn label(text: &str) -> Result<Selector, Problem> {
+    at_most("label", text.len(), MAX_VALUE, "bytes")?;
+    let selector =
+        Selector::parse(text).map_err(|why| Problem::parameter("label", format!("`label`: {why}")))?;
+    at_most("label", selector.len(), MAX_REQUIREMENTS, "requirements")?;
+    Ok(selector)
+}
+
 fn namespaces(params: &mut Params) -> Result<Option<BTreeSet<Namespace>>, Problem> {
     let parse = |name: &str, text: &str| {
         Namespace::new(text).map_err(|error| Problem::parameter(name, format!("`{name}`: {error}")))
@@ -122,11 +155,11 @@ fn namespaces(params: &mut Params) -> Result<Option<BTreeSet<Namespace>>, Proble
     match (params.one("namespace")?, params.one("namespaces")?) {
         (None, None) => Ok(None),
         (Some(one), None) => Ok(Some(BTreeSet::from([parse("namespace", &one)?]))),
-        (None, Some(several)) => several
-            .split(',')
-            .map(|text| parse("namespaces", text.trim()))
-            .collect::<Result<_, _>>()
-            .map(Some),
+        (None, Some(several)) => {
+            at_most("namespaces", several.split(',').count(), MAX_NAMESPACES, "names")?;
+            let names = several.split(',').map(|text| parse("namespaces", text.trim()));
+            names.collect::<Result<_, _>>().map(Some)
+        }
         (Some(_), Some(_)) => {
             Err(Problem::parameter("namespaces", "`namespace` and `namespaces` exclude each other"))
         }

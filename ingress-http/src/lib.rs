@@ -22,7 +22,7 @@
 //! #   */
 //!     streams.begin(); // else the server would wait for streams that never end
 //! };
-//! axum::serve(listener, app).with_graceful_shutdown(stop).await?;
+//! axum::serve(listener, app.into_make_service_with_connect_info::<std::net::SocketAddr>()).with_graceful_shutdown(stop).await?;
 //! # Ok(()) }
 //! ```
 //!
@@ -33,6 +33,13 @@
 //! they may see: everything, or what Kubernetes lets them list ([`Authorization::kubernetes`]). One place decides that for every answer
 //! and stream, counts, tags and errors included.
 //!
+//! # Limits
+//!
+//! Each client has a [`RateLimit`] and a number of streams; a client is whoever is authenticated, else an address. The router knows
+//! addresses only if the server tells them: serve with `into_make_service_with_connect_info::<SocketAddr>()`. Otherwise
+//! everything works, but all who are not authenticated share one limit. Behind a proxy, name it with
+//! [`trusted_proxies`](DashboardBuilder::trusted_proxies), for the same reason. On loopback, [`Hosts`] keeps pages of strangers out.
+//!
 //! # Cost
 //!
 //! A list answers from one snapshot and serialises only the page that was asked for. A stream costs a place in the store's
@@ -41,6 +48,7 @@
 
 mod app;
 pub mod auth;
+pub mod client;
 mod coding;
 mod conditional;
 mod cursor;
@@ -50,6 +58,7 @@ mod filter;
 mod fixture;
 mod health;
 mod info;
+mod limit;
 mod list;
 mod metrics;
 mod namespaces;
@@ -61,6 +70,7 @@ mod page;
 mod params;
 mod partial;
 pub mod problem;
+mod protect;
 mod respond;
 mod selector;
 #[cfg(feature = "server")]
@@ -68,14 +78,18 @@ pub mod server;
 mod shutdown;
 mod stream;
 mod transport;
+mod upstream;
 mod view;
 mod wire;
 mod yaml;
 
 pub use dashboard::{
-    DEFAULT_HEARTBEAT, DEFAULT_MAX_BACKLOG, DEFAULT_MAX_STREAMS, DEFAULT_RETRY, Dashboard, DashboardBuilder,
-    InvalidOption,
+    DEFAULT_HEARTBEAT, DEFAULT_MAX_BACKLOG, DEFAULT_MAX_STREAMS, DEFAULT_MAX_STREAMS_PER_ADDRESS,
+    DEFAULT_MAX_STREAMS_PER_USER, DEFAULT_RATE_LIMIT, DEFAULT_RETRY, DEFAULT_STREAM_RATE_LIMIT,
+    DEFAULT_UPSTREAM_RATE_LIMIT, Dashboard, DashboardBuilder, InvalidOption,
 };
+pub use limit::RateLimit;
+pub use protect::{Hosts, InvalidHost, InvalidOrigin, Origins};
 pub use shutdown::Shutdown;
 pub use transport::Transport;
 pub use view::{Authorization, Authorizer, DEFAULT_ACCESS_HOLD, DEFAULT_ACCESS_MAX_AGE};

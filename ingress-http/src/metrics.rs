@@ -9,13 +9,11 @@
 //! kinds). No host, name, namespace, path or message ever becomes one; whatever a stranger asks for is `other`.
 
 use std::fmt;
-use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::{HeaderValue, StatusCode};
-use ingress_core::access::UserInfo;
 use ingress_core::clock::{Timestamp, wall_now};
 use ingress_core::stats::Stats;
 use prometheus_client::collector::Collector;
@@ -23,6 +21,7 @@ use prometheus_client::encoding::{DescriptorEncoder, text};
 use prometheus_client::registry::Registry;
 
 use crate::app::App;
+use crate::auth::Admitted;
 use crate::params::Params;
 use crate::problem::{Problem, ProblemType};
 use crate::respond;
@@ -41,7 +40,7 @@ const OPEN_METRICS: HeaderValue =
 
 pub(crate) async fn metrics(
     State(app): State<App>,
-    user: Option<Extension<Arc<UserInfo>>>,
+    user: Option<Extension<Admitted>>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     Params::none(query.as_deref())?;

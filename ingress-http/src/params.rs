@@ -6,6 +6,9 @@ use percent_encoding::percent_decode;
 
 use crate::problem::Problem;
 
+/// The most parameters of one request.
+const MAX_PARAMETERS: usize = 64;
+
 /// The parameters of a query string. Whoever understands one takes it out; what is left in the end is unknown.
 #[derive(Debug)]
 pub(crate) struct Params {
@@ -22,6 +25,10 @@ impl Params {
                 decode(name).map_err(|raw| Problem::parameter(&raw, "the parameter's name is not UTF-8"))?;
             let value = decode(value)
                 .map_err(|_| Problem::parameter(&name, format!("the value of `{name}` is not UTF-8")))?;
+            if pairs.len() >= MAX_PARAMETERS {
+                let detail = format!("there are more than {MAX_PARAMETERS} parameters");
+                return Err(Problem::parameter(&name, detail));
+            }
             pairs.push((name, value));
         }
         Ok(Self { pairs })
@@ -79,6 +86,14 @@ mod tests {
         assert_eq!(params.one("d").unwrap().as_deref(), Some("ä"));
         assert_eq!(params.one("e").unwrap(), None);
         assert!(params.finish().is_ok());
+    }
+
+    #[test]
+    fn parameters_have_a_bound() {
+        let query = |count: usize| vec!["label=a"; count].join("&");
+        assert_eq!(Params::parse(Some(&query(64))).unwrap().all("label").len(), 64);
+        let refused = Params::parse(Some(&query(65))).unwrap_err();
+        assert_eq!((refused.named(), refused.detail()), (Some("label"), "there are more than 64 parameters"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Errors, as RFC 9457 problem documents (`application/problem+json`).
 //!
-//! A document is `{"type", "title", "status", "detail", "parameter"?}`. Its `type` is a link to one of the headings below;
+//! A document is `{"type", "title", "status", "detail", "parameter"?, "requestId"?}`. Its `type` is a link to one of the headings below;
 //! programs compare the part after `#`. `detail` is for people and never holds tokens, certificates or stack traces.
 //!
 //! # bad-parameter
@@ -31,6 +31,26 @@
 //!
 //! Status 426. The path is a WebSocket's, and the request is no handshake.
 //!
+//! # content-too-large
+//!
+//! Status 413. The request has a body that is too large; no path reads one.
+//!
+//! # uri-too-long
+//!
+//! Status 414. The path and query together are too long.
+//!
+//! # misdirected-request
+//!
+//! Status 421. The request's `Host` is none of those that this process answers for.
+//!
+//! # too-many-requests
+//!
+//! Status 429. The client asks too often. `Retry-After` tells when to ask again, `RateLimit` and `RateLimit-Policy` what is allowed.
+//!
+//! # headers-too-large
+//!
+//! Status 431. The request's headers are too many or too large.
+//!
 //! # cluster-forbidden
 //!
 //! Status 403. The cluster refuses this process the object: its 403, passed on.
@@ -45,8 +65,8 @@
 //!
 //! # cluster-unavailable
 //!
-//! Status 503. The cluster cannot be reached or asks to slow down, or its circuit breaker is open. `Retry-After` tells
-//! when to ask again, where that is known.
+//! Status 503. The cluster cannot be reached or asks to slow down, its circuit breaker is open, or requests need to ask it more often
+//! than it may be asked. `Retry-After` tells when to ask again, where that is known.
 //!
 //! # access-unknown
 //!
@@ -55,7 +75,7 @@
 //!
 //! # too-many-streams
 //!
-//! Status 503. As many streams are open as this process serves. `Retry-After` tells when to ask again.
+//! Status 503. As many streams are open as this process serves, in all, to one user or to one address. `Retry-After` tells when to ask again.
 //!
 //! # cluster-timeout
 //!
@@ -63,6 +83,7 @@
 
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use ingress_core::{ErrorKind, SourceError};
@@ -90,6 +111,16 @@ pub enum ProblemType {
     NotAcceptable,
     /// [`upgrade-required`](self#upgrade-required)
     UpgradeRequired,
+    /// [`content-too-large`](self#content-too-large)
+    ContentTooLarge,
+    /// [`uri-too-long`](self#uri-too-long)
+    UriTooLong,
+    /// [`misdirected-request`](self#misdirected-request)
+    MisdirectedRequest,
+    /// [`too-many-requests`](self#too-many-requests)
+    TooManyRequests,
+    /// [`headers-too-large`](self#headers-too-large)
+    HeadersTooLarge,
     /// [`cluster-forbidden`](self#cluster-forbidden)
     ClusterForbidden,
     /// [`internal`](self#internal)
@@ -118,6 +149,11 @@ impl ProblemType {
             Self::MethodNotAllowed => "method-not-allowed",
             Self::NotAcceptable => "not-acceptable",
             Self::UpgradeRequired => "upgrade-required",
+            Self::ContentTooLarge => "content-too-large",
+            Self::UriTooLong => "uri-too-long",
+            Self::MisdirectedRequest => "misdirected-request",
+            Self::TooManyRequests => "too-many-requests",
+            Self::HeadersTooLarge => "headers-too-large",
             Self::ClusterForbidden => "cluster-forbidden",
             Self::Internal => "internal",
             Self::ClusterError => "cluster-error",
@@ -145,6 +181,11 @@ impl ProblemType {
             Self::MethodNotAllowed => 405,
             Self::NotAcceptable => 406,
             Self::UpgradeRequired => 426,
+            Self::ContentTooLarge => 413,
+            Self::UriTooLong => 414,
+            Self::MisdirectedRequest => 421,
+            Self::TooManyRequests => 429,
+            Self::HeadersTooLarge => 431,
             Self::Internal => 500,
             Self::ClusterError => 502,
             Self::ClusterUnavailable | Self::AccessUnknown | Self::TooManyStreams => 503,
@@ -161,6 +202,11 @@ impl ProblemType {
             Self::MethodNotAllowed => "Method not allowed",
             Self::NotAcceptable => "Not acceptable",
             Self::UpgradeRequired => "Upgrade required",
+            Self::ContentTooLarge => "Content too large",
+            Self::UriTooLong => "URI too long",
+            Self::MisdirectedRequest => "Misdirected request",
+            Self::TooManyRequests => "Too many requests",
+            Self::HeadersTooLarge => "Headers too large",
             Self::ClusterForbidden => "The cluster refuses access",
             Self::Internal => "Internal error",
             Self::ClusterError => "The cluster's answer is unusable",
@@ -187,7 +233,7 @@ impl ProblemType {
 }
 
 /// One problem, on its way to the client.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Problem {
     kind: ProblemType,
     detail: String,
@@ -197,6 +243,7 @@ pub(crate) struct Problem {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Document<'a> {
     r#type: String,
     title: &'static str,
@@ -204,6 +251,8 @@ struct Document<'a> {
     detail: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     parameter: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
 }
 
 impl Problem {
@@ -265,17 +314,31 @@ impl From<serde_json::Error> for Problem {
     }
 }
 
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
+impl Problem {
+    fn document(&self, request_id: Option<&str>) -> Vec<u8> {
         let document = Document {
             r#type: self.kind.uri(),
             title: self.kind.title(),
             status: self.kind.status(),
             detail: &self.detail,
             parameter: self.parameter.as_deref(),
+            request_id,
         };
         // A struct of strings and a number: should it ever fail, the status still says what there is to say.
-        let body = serde_json::to_vec(&document).unwrap_or_default();
+        serde_json::to_vec(&document).unwrap_or_default()
+    }
+}
+
+/// Tells, in a problem document, which request it was about. Who finds a problem does not know that, so it is written once more here.
+pub(crate) fn attach_request_id(response: &mut Response, id: &impl ToString) {
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        *response.body_mut() = Body::from(problem.document(Some(&id.to_string())));
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = self.document(None);
         let status = StatusCode::from_u16(self.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response =
             respond::answer(status, HeaderValue::from_static("application/problem+json"), body);
@@ -283,7 +346,7 @@ impl IntoResponse for Problem {
         if self.kind == ProblemType::MethodNotAllowed {
             headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
         }
-        if let Some(value) = self.challenge.filter(|_| self.kind == ProblemType::Unauthenticated) {
+        if let Some(value) = self.challenge.clone().filter(|_| self.kind == ProblemType::Unauthenticated) {
             headers.insert(header::WWW_AUTHENTICATE, value);
         }
         if let Some(wait) = self.retry_after {
@@ -291,6 +354,7 @@ impl IntoResponse for Problem {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        response.extensions_mut().insert(self);
         response
     }
 }
@@ -348,10 +412,16 @@ mod tests {
             ProblemType::MethodNotAllowed,
             ProblemType::NotAcceptable,
             ProblemType::UpgradeRequired,
+            ProblemType::ContentTooLarge,
+            ProblemType::UriTooLong,
+            ProblemType::MisdirectedRequest,
+            ProblemType::TooManyRequests,
+            ProblemType::HeadersTooLarge,
             ProblemType::ClusterForbidden,
             ProblemType::Internal,
             ProblemType::ClusterError,
             ProblemType::ClusterUnavailable,
+            ProblemType::TooManyStreams,
             ProblemType::ClusterTimeout,
         ] {
             let heading = format!("//! # {}\n//!\n//! Status {}.", kind.name(), kind.status());

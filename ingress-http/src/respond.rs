@@ -1,4 +1,4 @@
-//! The headers that every answer carries.
+//! The headers that say what an answer is. Those that protect it are put on by `protect`, on every answer.
 
 use axum::body::Body;
 use axum::response::Response;
@@ -23,8 +23,6 @@ pub(crate) fn answer(status: StatusCode, content_type: HeaderValue, body: impl I
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, content_type);
     headers.insert(header::CACHE_CONTROL, NO_STORE);
-    // What the answer is, its type says; no browser shall guess something that runs.
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 

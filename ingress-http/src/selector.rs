@@ -44,6 +44,11 @@ impl Selector {
         }
     }
 
+    /// How many requirements it has.
+    pub(crate) fn len(&self) -> usize {
+        self.requirements.len()
+    }
+
     /// Whether labels satisfy it.
     pub(crate) fn matches(&self, labels: &[(&str, &str)]) -> bool {
         self.requirements.iter().all(|requirement| {

@@ -7,12 +7,10 @@
 //! overtakes it, it is reset. Between lens and `viewer` lies `feed`: what one lens shows is worked out and encoded once for all
 //! viewers that share it, snapshots in `segments` of which only those that changed are encoded again.
 
-use std::time::Duration;
-
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use self::events::Events;
 pub(crate) use self::feed::{Feed, Feeds};
@@ -24,8 +22,9 @@ use self::viewer::{Start, Viewer};
 use crate::app::App;
 use crate::coding::Coding;
 use crate::filter::Filter;
+use crate::limit::place::Place;
 use crate::params::Params;
-use crate::problem::{Problem, ProblemType};
+use crate::problem::Problem;
 use crate::respond;
 use crate::view::{Lens, View};
 
@@ -44,17 +43,16 @@ const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering")
 
 const NO_TRANSFORM: HeaderValue = HeaderValue::from_static("no-store, no-transform");
 
-/// When to ask again for a stream while there are too many: streams last for hours, so there is no hurry.
-const FULL_HOUSE: Duration = Duration::from_secs(10);
-
 pub(crate) async fn events(
     State(app): State<App>,
     view: View,
+    extensions: Extensions,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let coding = Coding::negotiate(&headers)?;
-    let events = open(&app, &view, &headers, query.as_deref(), Form::Events)?;
+    let place = |app: &App| app.place(&extensions);
+    let events = open(&app, &view, place, &headers, query.as_deref(), Form::Events)?;
     let body = Body::from_stream(events.into_body(coding));
     let response = respond::answer(StatusCode::OK, HeaderValue::from_static("text/event-stream"), body);
     // Whoever compresses on the way collects events, too.
@@ -67,6 +65,7 @@ pub(crate) async fn events(
 fn open(
     app: &App,
     view: &View,
+    place: impl FnOnce(&App) -> Result<Place, Problem>,
     headers: &HeaderMap,
     query: Option<&str>,
     form: Form,
@@ -77,12 +76,8 @@ fn open(
     params.finish()?;
     let start = start(&lens, headers, since.as_deref())?;
     let streams = &app.counters().streams;
-    let Some(place) = app.place() else {
-        streams.refused.one();
-        let detail =
-            format!("{} streams are open, as many as are served at a time", app.options().max_streams);
-        return Err(Problem::new(ProblemType::TooManyStreams, detail).retry_after(FULL_HOUSE));
-    };
+    // Last, so that nothing else refuses what was given a place.
+    let place = place(app)?;
     let viewer = Viewer::new(view.followed(), app.feed_of(view, lens), start);
     streams.opened.one();
     if viewer.is_resumed() {

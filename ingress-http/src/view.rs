@@ -11,7 +11,6 @@ use std::time::Duration;
 use axum::extract::FromRequestParts;
 use bytes::Bytes;
 use http::request::Parts;
-use ingress_core::access::UserInfo;
 use ingress_core::stats::Stats;
 use ingress_core::{
     ClusterId, ClusterStatus, ErrorKind, Hub, Ingress, LaneStatus, NamespaceRecord, ObjectKey, Position,
@@ -21,10 +20,11 @@ use ingress_core::{
 use tokio::time::Instant;
 
 use crate::app::App;
-use crate::auth::{Gate, who_asks};
+use crate::auth::{Admitted, Gate, who_asks};
 use crate::filter::Filter;
 use crate::problem::{Problem, ProblemType};
 use crate::stream::{Feed, Segments};
+use crate::upstream::{Budgets, Upstream};
 
 mod access;
 mod grants;
@@ -56,6 +56,8 @@ struct Inner {
     gate: Gate,
     access: Access,
     veil: Arc<Veil>,
+    /// What requests ask clusters for.
+    objects: Upstream<ObjectKey, Bytes>,
 }
 
 /// When to ask again while nobody can tell who somebody is, or what they may see.
@@ -78,14 +80,17 @@ impl Veil {
 impl Guard {
     /// One that lets everybody in, and shows them everything.
     pub(crate) fn open(hub: Hub) -> Self {
-        Self::new(hub, Gate::new(None, crate::auth::CookieKey::random()), Authorization::all())
+        let budgets = Budgets::new(crate::DEFAULT_UPSTREAM_RATE_LIMIT, Arc::default());
+        let gate = Gate::new(None, crate::auth::CookieKey::random());
+        Self::new(hub, gate, Authorization::all(), Arc::new(budgets))
     }
 }
 
 impl Guard {
-    pub(crate) fn new(hub: Hub, gate: Gate, authorization: Authorization) -> Self {
-        let (access, veil) = (Access::new(authorization), Arc::new(Veil::new()));
-        Self { inner: Arc::new(Inner { hub, gate, access, veil }) }
+    pub(crate) fn new(hub: Hub, gate: Gate, authorization: Authorization, budgets: Arc<Budgets>) -> Self {
+        let access = Access::new(authorization, Upstream::new(budgets.clone()));
+        let (veil, objects) = (Arc::new(Veil::new()), Upstream::new(budgets));
+        Self { inner: Arc::new(Inner { hub, gate, access, veil, objects }) }
     }
 
     /// Where requests say who sent them.
@@ -104,8 +109,8 @@ impl Guard {
     }
 
     /// What the engine did so far, for whoever may see what tells of everything.
-    pub(crate) async fn stats(&self, user: Option<&Arc<UserInfo>>) -> Result<Stats, Problem> {
-        let user = user.ok_or_else(nobody)?;
+    pub(crate) async fn stats(&self, user: Option<&Admitted>) -> Result<Stats, Problem> {
+        let Admitted(user) = user.ok_or_else(nobody)?;
         match self.inner.access.may_scrape(&self.inner.hub, user).await {
             Ok(true) => Ok(self.inner.hub.stats()),
             Ok(false) => Err(Problem::new(ProblemType::Forbidden, "you may not `get` the path /metrics")),
@@ -115,8 +120,8 @@ impl Guard {
 
     /// What whoever sent a request may see. Who that is, the request brings along when it came through the gate; else it is found out.
     async fn look(&self, request: &Parts) -> Result<View, Problem> {
-        let user = match request.extensions.get::<Arc<UserInfo>>() {
-            Some(user) => user.clone(),
+        let user = match request.extensions.get::<Admitted>() {
+            Some(Admitted(user)) => user.clone(),
             None => self.gate().who(request).await?,
         };
         let sight = self.inner.access.of(&self.inner.hub, &user).await;
@@ -222,12 +227,15 @@ impl View {
         in_scope && self.sight.grants.sees_object(key)
     }
 
-    /// Reads one ingress as it is in its cluster now, whole, as JSON; one that may not be read is none that exists.
+    /// Reads one ingress as it is in its cluster now, whole, as JSON; one that may not be read is none that exists. Requests for the same one
+    /// at the same time share the answer.
     pub(crate) async fn ingress_object(&self, key: &ObjectKey) -> Result<Bytes, SourceError> {
         if !self.may_read(key) {
             return Err(SourceError::new(ErrorKind::NotFound, format!("no ingress {key} is known")));
         }
-        self.guard.inner.hub.ingress_object(key).await
+        let (hub, wanted) = (self.guard.inner.hub.clone(), key.clone());
+        let ask = move || async move { hub.ingress_object(&wanted).await };
+        self.guard.inner.objects.call(key.cluster(), key.clone(), ask).await
     }
 }
 
@@ -333,7 +341,7 @@ impl FromRequestParts<App> for View {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let guard = app.guard();
         // A route that is not behind the gate shows nobody anything.
-        if parts.extensions.get::<Arc<UserInfo>>().is_none() {
+        if parts.extensions.get::<Admitted>().is_none() {
             return Err(nobody());
         }
         let mut view = guard.look(parts).await?;

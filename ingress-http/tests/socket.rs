@@ -61,7 +61,7 @@ impl Stage {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut server = JoinSet::new();
-        server.spawn(async move { axum::serve(listener, dashboard.into_router()).await.unwrap() });
+        server.spawn(serve(listener, dashboard));
         Self { address, feed, shutdown, hub, _server: server }
     }
 
@@ -77,6 +77,18 @@ impl Stage {
             Err(error) => panic!("{error}"),
         }
     }
+}
+
+/// With our own server where it is there, for which a WebSocket is a connection that it gives away.
+#[cfg(feature = "server")]
+async fn serve(listener: TcpListener, dashboard: Dashboard) {
+    let server = ingress_http::server::Server::builder().build();
+    server.serve(listener, dashboard.into_router(), std::future::pending()).await;
+}
+
+#[cfg(not(feature = "server"))]
+async fn serve(listener: TcpListener, dashboard: Dashboard) {
+    axum::serve(listener, dashboard.into_router()).await.unwrap();
 }
 
 async fn next(socket: &mut Socket) -> Message {

@@ -9,6 +9,11 @@ use clap::builder::BoolishValueParser;
 use clap::{Parser, ValueEnum};
 use ingress_core::source::demo::Fault;
 use ingress_core::{LaneScope, Namespace};
+use ingress_http::client::TrustedProxies;
+use ingress_http::{
+    DEFAULT_MAX_STREAMS, DEFAULT_MAX_STREAMS_PER_ADDRESS, DEFAULT_MAX_STREAMS_PER_USER, Hosts, Origins,
+    RateLimit,
+};
 
 pub(crate) mod access;
 
@@ -95,6 +100,111 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     pub(crate) access: AccessArgs,
+
+    #[command(flatten)]
+    pub(crate) protection: Protection,
+}
+
+/// Whom the program answers, and how often.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Protection {
+    /// Believe these proxies when they tell who sent a request, in Forwarded or X-Forwarded-For, and whether by TLS. Only
+    /// those that append to these headers; none unless given.
+    #[arg(long, env = "DASHBOARD_TRUSTED_PROXIES", value_name = "CIDR", value_delimiter = ',', value_parser = proxy)]
+    pub(crate) trusted_proxies: Vec<String>,
+
+    /// Answer requests for this host, too. On loopback only this computer's own names are answered, unless given; elsewhere
+    /// all are, unless given.
+    #[arg(long, env = "DASHBOARD_ALLOW_HOST", value_name = "HOST", value_delimiter = ',', value_parser = host)]
+    pub(crate) allow_host: Vec<String>,
+
+    /// Let scripts of this origin, such as https://portal.example.com, read the answers; none unless given.
+    #[arg(long, env = "DASHBOARD_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',', value_parser = origin)]
+    pub(crate) allow_origin: Vec<String>,
+
+    /// How often each user, or each address, may ask: so many times at once, and so many per second; or off.
+    #[arg(
+        long,
+        env = "DASHBOARD_RATE_LIMIT",
+        value_name = "BURST:PER_SECOND",
+        default_value = "100:10",
+        value_parser = rate
+    )]
+    pub(crate) rate_limit: Rate,
+
+    /// How often each of them may open a stream; or off.
+    #[arg(
+        long,
+        env = "DASHBOARD_STREAM_RATE_LIMIT",
+        value_name = "BURST:PER_SECOND",
+        default_value = "20:2",
+        value_parser = rate
+    )]
+    pub(crate) stream_rate_limit: Rate,
+
+    /// How many streams may be open at a time.
+    #[arg(long, env = "DASHBOARD_MAX_STREAMS", value_name = "N", default_value_t = DEFAULT_MAX_STREAMS)]
+    pub(crate) max_streams: usize,
+
+    /// How many of them may be of one user.
+    #[arg(
+        long,
+        env = "DASHBOARD_MAX_STREAMS_PER_USER",
+        value_name = "N",
+        default_value_t = DEFAULT_MAX_STREAMS_PER_USER
+    )]
+    pub(crate) max_streams_per_user: usize,
+
+    /// How many of them may be of one address.
+    #[arg(
+        long,
+        env = "DASHBOARD_MAX_STREAMS_PER_ADDRESS",
+        value_name = "N",
+        default_value_t = DEFAULT_MAX_STREAMS_PER_ADDRESS
+    )]
+    pub(crate) max_streams_per_address: usize,
+}
+
+// Checked here, so that what is wrong is said before anything starts.
+
+fn proxy(text: &str) -> Result<String, String> {
+    TrustedProxies::new([text]).map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
+fn host(text: &str) -> Result<String, String> {
+    Hosts::loopback_and([text]).map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
+fn origin(text: &str) -> Result<String, String> {
+    Origins::new([text]).map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
+/// A limit, or none.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Rate {
+    Limit(RateLimit),
+    Off,
+}
+
+impl From<Rate> for Option<RateLimit> {
+    fn from(rate: Rate) -> Self {
+        match rate {
+            Rate::Limit(limit) => Some(limit),
+            Rate::Off => None,
+        }
+    }
+}
+
+/// `BURST:PER_SECOND`, or `off`.
+fn rate(text: &str) -> Result<Rate, String> {
+    if text == "off" {
+        return Ok(Rate::Off);
+    }
+    let expected = || "expected a burst and a rate per second, such as 100:10, or off".to_owned();
+    let (burst, per_second) = text.split_once(':').ok_or_else(expected)?;
+    let (burst, per_second) =
+        (burst.parse().map_err(|_| expected())?, per_second.parse().map_err(|_| expected())?);
+    RateLimit::new(burst, per_second).map(Rate::Limit).map_err(|error| error.to_string())
 }
 
 const AFTER_HELP: &str = "\
@@ -201,6 +311,29 @@ mod tests {
         assert!(parse(&["--tls-cert", "a", "--tls-key", "b"]).is_ok());
         assert!(parse(&["--tls-cert", "a"]).unwrap_err().contains("--tls-key"));
         assert!(parse(&["--tls-key", "b"]).unwrap_err().contains("--tls-cert"));
+    }
+
+    #[test]
+    fn limits_have_bounds_or_are_off() {
+        let limits = |arguments: &[&str]| parse(arguments).map(|args| args.protection);
+        let usual = limits(&[]).unwrap();
+        assert_eq!(usual.rate_limit, Rate::Limit(ingress_http::DEFAULT_RATE_LIMIT));
+        assert_eq!(usual.stream_rate_limit, Rate::Limit(ingress_http::DEFAULT_STREAM_RATE_LIMIT));
+        assert_eq!(limits(&["--rate-limit", "off"]).unwrap().rate_limit, Rate::Off);
+        let slow = Rate::Limit(RateLimit::new(5, 0.5).unwrap());
+        assert_eq!(limits(&["--rate-limit", "5:0.5"]).unwrap().rate_limit, slow);
+        for bad in ["", "5", "5:", ":5", "0:1", "5:0", "-1:1", "5:nan", "5:1:1", "on"] {
+            assert!(limits(&["--rate-limit", bad]).is_err(), "{bad}");
+        }
+        assert_eq!(limits(&["--trusted-proxies", "10.0.0.0/8,fd00::/8"]).unwrap().trusted_proxies.len(), 2);
+        for (flag, bad) in [
+            ("--trusted-proxies", "proxy.example.com"),
+            ("--allow-host", "https://a.example"),
+            ("--allow-origin", "*"),
+        ] {
+            let error = limits(&[flag, bad]).unwrap_err();
+            assert!(error.contains(flag) && error.contains(&format!("`{bad}`")), "{error}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod cluster;
 mod failure;
 mod lanes;
 mod logging;
+mod protection;
 mod serve;
 mod stop;
 
@@ -61,12 +62,14 @@ async fn run(args: &Args) -> Result<(), Failure> {
     let tls = serve::tls(args)?;
     let source = cluster::find(args).await?;
     let listener = serve::bind(args.listen).await?;
+    let address = listener.local_addr().context("cannot listen")?;
     let hub = hub(args, Hub::builder(source))?.start();
     let dashboard = access::configure(&args.access, &hub, Dashboard::builder(hub.clone()))?;
     let mut reporters = JoinSet::new();
     reporters.spawn(lanes::report(hub.ingresses().clone()));
     reporters.spawn(lanes::report(hub.namespaces().clone()));
-    announce(args, listener.local_addr().context("cannot listen")?, tls.is_some());
+    let dashboard = protection::protect(dashboard, &args.protection, address)?;
+    announce(args, address, tls.is_some());
     serve::until_stopped(listener, tls, hub, dashboard, &mut signals).await;
     Ok(())
 }

@@ -71,6 +71,8 @@ async fn main() -> anyhow::Result<()> {
         // Streams never end by themselves, and the server waits for all answers before it stops.
         streams.begin();
     };
+    // With whom each request comes from, since the dashboard limits how often each may ask.
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, app).with_graceful_shutdown(stop).await?;
     hub.shutdown().await;
     Ok(())

@@ -1,8 +1,10 @@
 //! Where every request says who sent it, before anything is answered.
 
+use std::collections::HashSet;
 use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::extract::{ConnectInfo, Request, State};
@@ -13,6 +15,7 @@ use http::{HeaderValue, header};
 use ingress_core::access::UserInfo;
 
 use super::{AuthenticationError, AuthenticationErrorKind, Authenticator, CookieKey, Scheme};
+use crate::limit::Limits;
 use crate::problem::{Problem, ProblemType};
 
 /// When to ask again while nobody can tell who somebody is.
@@ -84,17 +87,93 @@ pub(crate) fn who_asks(request: &Parts) -> Parts {
     kept
 }
 
+/// The gate, and how often strangers may knock.
+#[derive(Debug, Clone)]
+pub(crate) struct Entrance {
+    gate: Gate,
+    limits: Arc<Limits>,
+    known: Arc<Known>,
+}
+
+/// About how many credentials are remembered to have been good.
+const KNOWN: usize = 10_000;
+
+/// The credentials that were good lately, by a hash that nobody outside can compute: whoever has one of them is not kept waiting by what
+/// others behind the same address try.
+#[derive(Debug, Default)]
+struct Known {
+    hasher: RandomState,
+    hashes: Mutex<HashSet<u64>>,
+}
+
+impl Known {
+    fn hash(&self, request: &Parts) -> Option<u64> {
+        let headers = [header::AUTHORIZATION, header::COOKIE].map(|name| request.headers.get(name));
+        headers.iter().any(Option::is_some).then(|| self.hasher.hash_one(headers))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<u64>> {
+        self.hashes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn insert(&self, hash: u64) {
+        let mut hashes = self.lock();
+        if hashes.len() >= KNOWN {
+            hashes.clear();
+        }
+        hashes.insert(hash);
+    }
+}
+
+impl Entrance {
+    pub(crate) fn new(gate: Gate, limits: Arc<Limits>) -> Self {
+        Self { gate, limits, known: Arc::default() }
+    }
+
+    pub(super) fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// Who sent a request. An address from which too many came whose sender is not known waits before it is asked again.
+    pub(super) async fn admit(&self, request: &Parts) -> Result<Arc<UserInfo>, Problem> {
+        let hash = self.known.hash(request);
+        if !hash.is_some_and(|hash| self.known.lock().contains(&hash)) {
+            self.limits.may_authenticate(&request.extensions)?;
+        }
+        let who = self.gate.who(request).await;
+        match (&who, hash) {
+            (Ok(_), Some(hash)) if self.gate.scheme().is_some() => self.known.insert(hash),
+            (Err(problem), _) if problem.kind() == ProblemType::Unauthenticated => {
+                if let Some(hash) = hash {
+                    self.known.lock().remove(&hash);
+                }
+                self.limits.authentication_failed(&request.extensions);
+            }
+            _ => {}
+        }
+        who
+    }
+}
+
 /// Lets a request in whose sender is known, and says to everything behind who that is.
-pub(crate) async fn authenticate(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+pub(crate) async fn authenticate(State(entrance): State<Entrance>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    match gate.who(&parts).await {
+    match entrance.admit(&parts).await {
         Ok(user) => {
-            parts.extensions.insert(user);
+            // Of somebody whom nobody was asked about, nothing is known but the address, and limits are kept by that.
+            if entrance.gate.scheme().is_some() {
+                parts.extensions.insert(user.clone());
+            }
+            parts.extensions.insert(Admitted(user));
             next.run(Request::from_parts(parts, body)).await
         }
         Err(problem) => problem.into_response(),
     }
 }
+
+/// Who sent a request that came through the gate; `system:anonymous` where nobody is asked.
+#[derive(Debug, Clone)]
+pub(crate) struct Admitted(pub(crate) Arc<UserInfo>);
 
 impl From<&AuthenticationError> for Problem {
     fn from(error: &AuthenticationError) -> Self {

@@ -12,13 +12,13 @@ use std::time::Duration;
 use axum::extract::{OriginalUri, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use cookie::{Cookie, CookieJar, Key, SameSite};
-use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use ingress_core::clock::wall_now;
 use serde::{Deserialize, Serialize};
 
 use super::Scheme;
 use crate::app::App;
+use crate::client::is_secure;
 use crate::problem::{Problem, ProblemType};
 use crate::respond;
 
@@ -137,11 +137,17 @@ struct Answer<'a> {
 /// `GET /auth/session`: who asks, and how they could say so. Answered to everybody.
 pub(crate) async fn show(State(app): State<App>, request: Request) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
-    let gate = app.gate();
-    let Some(scheme) = gate.scheme() else {
+    let Some(scheme) = app.entrance().gate().scheme() else {
         return respond::json(StatusCode::OK, &Answer { authentication: "none", user: None });
     };
-    let user = gate.who(&parts).await.ok();
+    // Who says nothing is nobody; that is no failure.
+    let says_something =
+        [header::AUTHORIZATION, header::COOKIE].iter().any(|name| parts.headers.contains_key(name));
+    let user = if says_something || scheme != Scheme::Bearer {
+        app.entrance().admit(&parts).await.ok()
+    } else {
+        None
+    };
     let user = user.as_ref().map(|user| user.username.as_str());
     respond::json(StatusCode::OK, &Answer { authentication: scheme.as_str(), user })
 }
@@ -153,15 +159,16 @@ pub(crate) async fn begin(
     request: Request,
 ) -> Result<Response, Problem> {
     let (mut parts, _) = request.into_parts();
-    let gate = app.gate();
+    let entrance = app.entrance();
+    let gate = entrance.gate();
     if gate.scheme() != Some(Scheme::Bearer) {
         return Err(Problem::new(ProblemType::NotFound, "nobody signs in here with a token"));
     }
     // The token that is to be put into a cookie, not the one that is in it already.
     parts.headers.remove(header::COOKIE);
-    gate.who(&parts).await?;
+    entrance.admit(&parts).await?;
     let token = super::bearer(&parts).map_err(|error| Problem::from(&error))?;
-    let cookie = gate.key().cookie(token, path_of(&uri), is_secure(&parts))?;
+    let cookie = gate.key().cookie(token, path_of(&uri), is_secure(&parts.extensions))?;
     answer_with(cookie)
 }
 
@@ -171,7 +178,7 @@ pub(crate) async fn end(OriginalUri(uri): OriginalUri, request: Request) -> Resu
     let cookie = Cookie::build((NAME, ""))
         .http_only(true)
         .same_site(SameSite::Strict)
-        .secure(is_secure(&parts))
+        .secure(is_secure(&parts.extensions))
         .path(path_of(&uri))
         .max_age(cookie::time::Duration::ZERO);
     answer_with(cookie.build().to_string())
@@ -189,10 +196,6 @@ fn answer_with(cookie: String) -> Result<Response, Problem> {
 /// Where the cookie is sent to: wherever the host nested the router, and nowhere else on its site.
 fn path_of(uri: &http::Uri) -> String {
     uri.path().strip_suffix("auth/session").unwrap_or("/").to_owned()
-}
-
-fn is_secure(_parts: &Parts) -> bool {
-    false
 }
 
 #[cfg(test)]

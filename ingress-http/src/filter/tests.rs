@@ -109,3 +109,36 @@ fn what_cannot_be_understood_is_named() {
         assert!(problem.detail().contains(name), "{query}: {}", problem.detail());
     }
 }
+
+#[test]
+fn filters_have_bounds() {
+    let refused = |query: &str| {
+        let problem = Filter::take(&mut Params::parse(Some(query)).unwrap()).unwrap_err();
+        (problem.named().unwrap().to_owned(), problem.detail().to_owned())
+    };
+    let list = |each: &str, separator: &str, count: usize| {
+        (0..count).map(|number| format!("{each}{number}")).collect::<Vec<_>>().join(separator)
+    };
+    let cases = [
+        ("search", format!("search={}", list("w", "+", 17)), "17 words; the limit is 16"),
+        ("search", format!("search={}", "x".repeat(1025)), "1025 bytes; the limit is 1024"),
+        ("host", format!("host={}", "x".repeat(1025)), "1025 bytes; the limit is 1024"),
+        ("class", format!("class={}", "x".repeat(1025)), "1025 bytes; the limit is 1024"),
+        ("label", list("label=a", "&", 17), "17 selectors; the limit is 16"),
+        ("label", format!("label=a%20in%20({})", list("v", ",", 300)), "bytes; the limit is 1024"),
+        ("label", format!("label={}", list("a", ",", 33)), "33 requirements; the limit is 32"),
+        ("namespaces", format!("namespaces={}", list("n", ",", 257)), "257 names; the limit is 256"),
+    ];
+    for (name, query, why) in cases {
+        let (named, detail) = refused(&query);
+        assert_eq!(named, name);
+        assert!(detail.contains(why), "{detail}");
+    }
+    for query in [
+        format!("search={}&class={}", list("w", "+", 16), "x".repeat(1024)),
+        format!("namespaces={}", list("n", ",", 256)),
+        list("label=a", "&", 16),
+    ] {
+        filter(&query);
+    }
+}

@@ -16,6 +16,8 @@ use tokio::time::Instant;
 
 use super::family::{Distribution, Families, about};
 use crate::app::App;
+use crate::limit::Class;
+use crate::limit::place::Full;
 
 /// Counts up.
 #[derive(Debug, Default)]
@@ -30,7 +32,7 @@ impl Count {
         self.add(1);
     }
 
-    fn get(&self) -> u64 {
+    pub(crate) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -117,13 +119,18 @@ impl Route {
 const METHODS: [&str; 5] = ["GET", "HEAD", "POST", "DELETE", "other"];
 
 /// The statuses of the router's answers; the last place is for any other.
-const CODES: [&str; 16] = [
-    "101", "200", "204", "304", "400", "401", "403", "404", "405", "406", "426", "500", "502", "503", "504",
-    "other",
+const CODES: [&str; 21] = [
+    "101", "200", "204", "304", "400", "401", "403", "404", "405", "406", "413", "414", "421", "426", "429",
+    "431", "500", "502", "503", "504", "other",
 ];
 
 fn method_at(method: &Method) -> usize {
     METHODS.iter().position(|known| *known == method.as_str()).unwrap_or(METHODS.len() - 1)
+}
+
+/// The method, if it is a known one: what a stranger made up is `other`.
+pub(crate) fn method_name(method: &Method) -> &'static str {
+    METHODS.get(method_at(method)).copied().unwrap_or("other")
 }
 
 fn code_at(status: StatusCode) -> usize {
@@ -170,9 +177,26 @@ struct Requests {
 pub(crate) struct HttpCounters {
     routes: [Requests; Route::ALL.len()],
     pub(crate) streams: StreamCounters,
+    pub(crate) upstream: Arc<UpstreamCounters>,
+    limited: [Count; Class::ALL.len()],
+}
+
+/// What is counted of questions to clusters that requests cause.
+#[derive(Debug, Default)]
+pub(crate) struct UpstreamCounters {
+    pub(crate) deduplicated: Count,
+    pub(crate) paced: Count,
+    pub(crate) refused: Count,
 }
 
 impl HttpCounters {
+    /// A client asked too often.
+    pub(crate) fn limited(&self, class: Class) {
+        if let Some(count) = self.limited.get(class as usize) {
+            count.one();
+        }
+    }
+
     fn answered(&self, route: Route, method: usize, status: StatusCode, took: Duration) {
         let Some(requests) = self.routes.get(route as usize) else { return };
         if let Some(count) = requests.answered.get(method).and_then(|codes| codes.get(code_at(status))) {
@@ -271,9 +295,9 @@ impl EventType {
 pub(crate) struct StreamCounters {
     pub(crate) opened: Count,
     pub(crate) resumed: Count,
-    pub(crate) refused: Count,
     pub(crate) queued: Level,
     coalesced: Count,
+    refused: [Count; Full::ALL.len()],
     bytes: Count,
     events: [Count; EventType::ALL.len()],
     resets: [Count; Reset::ALL.len()],
@@ -315,6 +339,13 @@ impl Written {
 }
 
 impl StreamCounters {
+    /// There was no place for a stream.
+    pub(crate) fn refused(&self, full: Full) {
+        if let Some(count) = self.refused.get(full as usize) {
+            count.one();
+        }
+    }
+
     /// Adds bytes that a connection took.
     pub(crate) fn handed(&self, bytes: usize) {
         self.bytes.add(bytes as u64);
@@ -332,7 +363,7 @@ impl StreamCounters {
 }
 
 pub(super) fn encode(app: &App, families: &mut Families<'_>) -> fmt::Result {
-    let HttpCounters { routes, streams } = &**app.counters();
+    let HttpCounters { routes, streams, upstream, limited } = &**app.counters();
     let of_routes = || Route::ALL.into_iter().map(Route::template).zip(routes);
     let answered = of_routes().flat_map(|(route, requests)| {
         METHODS.into_iter().zip(&requests.answered).flat_map(move |(method, codes)| {
@@ -352,7 +383,27 @@ pub(super) fn encode(app: &App, families: &mut Families<'_>) -> fmt::Result {
         ["route"],
         of_routes().map(|(route, requests)| ([route], requests.durations.read())),
     )?;
-    let max = app.options().max_streams;
+    families.counters(
+        about("http_requests_limited", "Requests refused because their client asked too often"),
+        ["class"],
+        Class::ALL.into_iter().zip(limited).map(|(class, count)| ([class.as_str()], count.get())),
+    )?;
+    families.counters(
+        about("requested_calls_shared", "Questions to a cluster that shared the answer of one under way"),
+        [],
+        [([], upstream.deduplicated.get())],
+    )?;
+    families.counters(
+        about("requested_calls_paced", "Questions to a cluster that had to wait for their turn"),
+        [],
+        [([], upstream.paced.get())],
+    )?;
+    families.counters(
+        about("requested_calls_refused", "Questions to a cluster that did not get their turn in time"),
+        [],
+        [([], upstream.refused.get())],
+    )?;
+    let max = app.options().streams.process;
     families.gauges(about("stream_viewers", "Streams that are open"), [], [([], app.viewers())])?;
     families.gauges(about("stream_viewers_max", "Streams that may be open at a time"), [], [([], max)])?;
     families.counters(
@@ -368,7 +419,7 @@ pub(super) fn encode(app: &App, families: &mut Families<'_>) -> fmt::Result {
     families.counters(
         about("streams_refused", "Streams that were not opened"),
         ["reason"],
-        [(["too-many-streams"], streams.refused.get())],
+        Full::ALL.into_iter().zip(&streams.refused).map(|(full, count)| ([full.as_str()], count.get())),
     )?;
     families.counters(
         about("stream_resets", "Times a stream's client was told to forget everything"),

@@ -75,16 +75,12 @@ async fn leaves_everything_else_to_the_host() {
 }
 
 #[tokio::test]
-async fn every_answer_carries_the_security_headers() {
+async fn every_answer_carries_the_pages_policy() {
     for path in ["/", "/assets/main-1.js", "/favicon.svg"] {
         let (response, _) = get(router_of(&FIXTURE), path).await;
         let policy = header_of(&response, "content-security-policy");
         assert!(policy.starts_with("default-src 'none'; script-src 'self';"), "{policy}");
         assert!(!policy.contains("unsafe"), "{policy}");
-        assert_eq!(header_of(&response, "x-content-type-options"), "nosniff");
-        assert_eq!(header_of(&response, "referrer-policy"), "no-referrer");
-        assert_eq!(header_of(&response, "cross-origin-opener-policy"), "same-origin");
-        assert!(header_of(&response, "permissions-policy").contains("camera=()"));
     }
 }
 

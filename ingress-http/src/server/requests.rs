@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::response::{IntoResponse as _, Response};
-use http::{Request, StatusCode, Version};
+use http::{Request, StatusCode};
 use hyper::body::Incoming;
 use tower::Service as _;
 
@@ -26,7 +26,8 @@ pub(super) struct Requests {
     pub(super) peer: SocketAddr,
     pub(super) transport: Transport,
     pub(super) shared: Arc<Shared>,
-    pub(super) spawner: Spawner,
+    /// Of HTTP/2.
+    pub(super) spawner: Option<Spawner>,
 }
 
 type Answer = Result<Response<ResponseBody>, Infallible>;
@@ -38,9 +39,8 @@ impl hyper::service::Service<Request<Incoming>> for Requests {
     type Future = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let is_http2 = request.version() == Version::HTTP_2;
-        let busy = self.shared.requested(is_http2);
-        let untaken = is_http2.then(|| self.spawner.expect());
+        let busy = self.shared.requested(self.spawner.is_some());
+        let untaken = self.spawner.as_ref().map(Spawner::expect);
         if let Some(status) = refusal(&request) {
             let body = ResponseBody::new(Body::empty(), untaken, busy);
             let answer = status.into_response().map(|_| body);

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{FutureExt as _, Stream, stream};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until};
 
 use super::frames::{Form, Frames};
@@ -12,6 +11,7 @@ use super::leave::Asking;
 use super::viewer::Viewer;
 use crate::app::App;
 use crate::coding::{Chunk, Coder, Coding};
+use crate::limit::place::Place;
 use crate::shutdown::Signal;
 use crate::view::Verdict;
 
@@ -32,17 +32,11 @@ pub(super) struct Events {
     over: Option<&'static str>,
     /// How many of the bytes that wait, over all streams, are this one's.
     queued: usize,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Events {
-    pub(super) fn new(
-        viewer: Viewer,
-        form: Form,
-        app: App,
-        leave: Asking,
-        place: OwnedSemaphorePermit,
-    ) -> Self {
+    pub(super) fn new(viewer: Viewer, form: Form, app: App, leave: Asking, place: Place) -> Self {
         let options = app.options();
         let mut frames = Frames::new(form);
         frames.retry(spread(options.retry, rand::random()));

@@ -12,7 +12,7 @@ use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgr
 use axum::extract::{OriginalUri, RawQuery, State};
 use axum::response::Response;
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{Extensions, HeaderMap};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::events::{Events, SHUTDOWN};
@@ -43,6 +43,7 @@ pub(crate) async fn socket(
     State(app): State<App>,
     view: View,
     OriginalUri(uri): OriginalUri,
+    extensions: Extensions,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
@@ -55,7 +56,7 @@ pub(crate) async fn socket(
         let detail = "this path answers WebSocket handshakes (RFC 6455) only; /api/ingresses/stream is the same over HTTP";
         Problem::new(ProblemType::UpgradeRequired, detail)
     })?;
-    let events = open(&app, &view, &headers, query.as_deref(), Form::Messages)?;
+    let events = open(&app, &view, |app| app.place(&extensions), &headers, query.as_deref(), Form::Messages)?;
     let upgrade = upgrade
         .max_message_size(SAID)
         .max_frame_size(SAID)

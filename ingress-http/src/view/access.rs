@@ -20,6 +20,7 @@ use ingress_core::{ClusterId, Hub, Ingress, Namespace, NamespaceRecord, Scope, S
 use tokio::time::Instant;
 
 use super::grants::{Granted, Grants};
+use crate::upstream::Upstream;
 
 /// How long what somebody may see is believed, unless configured otherwise.
 pub const DEFAULT_ACCESS_MAX_AGE: Duration = Duration::from_secs(60);
@@ -145,6 +146,7 @@ pub(crate) struct Sight {
 #[derive(Debug)]
 pub(crate) struct Access {
     authorization: Authorization,
+    reviews: Upstream<(ClusterId, UserInfo, Attributes), bool>,
     people: Mutex<HashMap<UserInfo, Arc<Person>>>,
 }
 
@@ -181,8 +183,11 @@ impl Known {
 }
 
 impl Access {
-    pub(crate) fn new(authorization: Authorization) -> Self {
-        Self { authorization, people: Mutex::default() }
+    pub(crate) fn new(
+        authorization: Authorization,
+        reviews: Upstream<(ClusterId, UserInfo, Attributes), bool>,
+    ) -> Self {
+        Self { authorization, reviews, people: Mutex::default() }
     }
 
     /// Whether everybody sees everything.
@@ -298,7 +303,12 @@ impl Access {
     ) -> Result<bool, SourceError> {
         match &self.authorization.rule {
             Rule::All => Ok(true),
-            Rule::Cluster => hub.review_access(cluster, user, attributes).await,
+            Rule::Cluster => {
+                let question = (cluster.clone(), user.clone(), attributes.clone());
+                let (hub, (of, user, attributes)) = (hub.clone(), question.clone());
+                let ask = move || async move { hub.review_access(&of, &user, &attributes).await };
+                self.reviews.call(cluster, question, ask).await
+            }
             Rule::Custom(authorizer) => authorizer.is_allowed(cluster, user, attributes).await,
         }
     }

@@ -1,81 +1,8 @@
 // @vitest-environment happy-dom
 
-import { flushSync, mount, unmount } from 'svelte';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import App from './App.svelte';
-import { ApiClient } from './lib/api/client';
-import type { Info } from './lib/api/wire';
-import { Dashboard } from './lib/store/dashboard.svelte';
 import { FORBIDDEN, item, lane } from './test/fixtures';
-import { FakeServer } from './test/server';
-
-const INFO: Info = {
-  version: '1.0.0',
-  clusters: [{ cluster: 'prod', origin: 'KUBECONFIG', detail: null, server: null }],
-  scope: { namespaces: null },
-  timestamp: new Date().toISOString(),
-};
-
-/** The whole page, with the test as its server. Frames are immediate. */
-class Page {
-  readonly server: FakeServer;
-  readonly #stop: () => void;
-  readonly #app: Record<string, unknown>;
-
-  constructor(info: Info = INFO) {
-    this.server = new FakeServer({
-      '/api/info': () => new Response(JSON.stringify(info)),
-      '/api/health': () => new Response('{}', { status: 404 }),
-      '/api/ingresses/shop/cart/yaml': () => new Response('kind: Ingress\nmetadata:\n  resourceVersion: "1"\n'),
-    });
-    const dashboard = new Dashboard({
-      client: new ApiClient('http://localhost/', this.server.fetch),
-      fetch: this.server.fetch,
-      queue: {
-        now: () => 0,
-        schedule: (callback) => {
-          queueMicrotask(callback);
-        },
-      },
-    });
-    this.#stop = dashboard.start();
-    this.#app = mount(App, { target: document.body, props: { dashboard } });
-    flushSync();
-  }
-
-  get text(): string {
-    flushSync();
-    return document.body.textContent.replace(/\s+/g, ' ');
-  }
-
-  all(selector: string): HTMLElement[] {
-    flushSync();
-    return [...document.querySelectorAll<HTMLElement>(selector)];
-  }
-
-  one(selector: string): HTMLElement {
-    const [first] = this.all(selector);
-    if (first === undefined) {
-      throw new Error(`there is no ${selector}`);
-    }
-    return first;
-  }
-
-  press(key: string, target: HTMLElement): void {
-    target.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }));
-    flushSync();
-  }
-
-  async settle(): Promise<void> {
-    await new Promise((done) => setTimeout(done, 0));
-    flushSync();
-  }
-
-  async close(): Promise<void> {
-    this.#stop();
-    await unmount(this.#app);
-  }
-}
+import { INFO, Page } from './test/page';
 
 describe('the page', () => {
   let page: Page;
@@ -227,7 +154,7 @@ describe('the page', () => {
     expect(page.text).toContain('prod from $KUBECONFIG');
     expect(page.text).not.toContain('Demo');
     await page.close();
-    page = new Page({ ...INFO, demo: true });
+    page = new Page({ '/api/info': () => new Response(JSON.stringify({ ...INFO, demo: true })) });
     await page.server.stream.open();
     await page.settle();
     expect(page.text).toContain('Demo: simulated cluster');

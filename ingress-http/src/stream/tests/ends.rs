@@ -1,5 +1,7 @@
 //! Streams as their connections see them: heartbeats, permissions that change, and ends.
 
+use std::time::Duration;
+
 use futures::FutureExt as _;
 use ingress_core::Hub;
 use ingress_core::source::{ClusterInfo, Origin, scripted};
@@ -10,6 +12,7 @@ use super::*;
 use crate::app::Options;
 use crate::coding::Coding;
 use crate::fixture::grants;
+use crate::protect::Protection;
 use crate::shutdown::Shutdown;
 use crate::view::{Grants, Guard, Verdict};
 
@@ -19,18 +22,19 @@ fn app(shutdown: &Shutdown) -> App {
     let options = Options {
         heartbeat: Duration::from_secs(15),
         retry: Duration::from_secs(2),
-        max_streams: 10,
         max_backlog: 1 << 20,
+        ..Options::default()
     };
-    App::new(Guard::open(Hub::builder(source).start()), options, shutdown.clone())
+    let guard = Guard::open(Hub::builder(source).start());
+    App::new(guard, Arc::default(), options, Protection::default(), shutdown.clone())
 }
 
 /// A stream, and whoever decides about its viewer.
 fn supervised(store: &Store<Ingress>, query: &str, app: &App) -> (Events, mpsc::Sender<Verdict>) {
     let (decide, verdicts) = mpsc::channel(10);
     let viewer = viewer(store, query, Start::Fresh);
-    let events =
-        Events::new(viewer, Form::Events, app.clone(), Asking::scripted(verdicts), app.place().unwrap());
+    let place = app.place(&Extensions::new()).unwrap();
+    let events = Events::new(viewer, Form::Events, app.clone(), Asking::scripted(verdicts), place);
     (events, decide)
 }
 

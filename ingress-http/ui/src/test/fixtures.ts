@@ -1,4 +1,4 @@
-import type { Item, Lane } from '../lib/api/wire';
+import type { Item, Lane, PartialEntry } from '../lib/api/wire';
 import type { LaneSummary } from '../lib/store/lanes';
 
 /** An ingress with one host and one path, and whatever a test says of it. */
@@ -50,6 +50,35 @@ export function lane(namespace: string | null, change: Partial<Lane> = {}): Lane
     error: null,
     ...change,
   };
+}
+
+/** What a view does not hold, because it may not be seen (`restricted`) or nobody can tell whether it may (`unknown`). */
+export function partial(state: 'restricted' | 'unknown', namespace: string | null = null): PartialEntry {
+  const what = namespace === null ? 'all namespaces: those of the others are left out' : 'this namespace';
+  return state === 'restricted'
+    ? {
+        cluster: 'prod',
+        namespace,
+        state,
+        reason: 'Forbidden',
+        message: `you may not list the ingresses of ${what}`,
+        staleSince: null,
+      }
+    : {
+        cluster: 'prod',
+        namespace: null,
+        state,
+        reason: 'Unreachable',
+        message: 'the cluster does not say what you may see of it, so nothing of it is shown',
+        staleSince: null,
+      };
+}
+
+/** A problem document as an answer. */
+export function problem(status: number, name: string, detail: string, headers: Record<string, string> = {}): Response {
+  const type = `https://docs.rs/ingress-http/latest/ingress_http/problem/index.html#${name}`;
+  const body = JSON.stringify({ type, title: name, status, detail });
+  return new Response(body, { status, headers: { 'content-type': 'application/problem+json', ...headers } });
 }
 
 export const FORBIDDEN = { class: 'permanent', reason: 'Forbidden', message: 'not allowed' };

@@ -58,17 +58,32 @@ export class FakeStream {
   }
 }
 
-/** A `fetch` whose requests for the stream wait for the test; other requests are answered from `answers`, by path. */
+/** One request other than for the stream. */
+export interface FakeRequest {
+  method: string;
+  url: string;
+  headers: Headers;
+}
+
+export type Answers = Record<string, (request: FakeRequest) => Response>;
+
+/**
+ * A `fetch` whose requests for the stream wait for the test; other requests are answered from `answers`, by method and
+ * path or by path alone, and with 404 where there is nothing for them.
+ */
 export class FakeServer {
   readonly streams: FakeStream[] = [];
+  readonly requests: FakeRequest[] = [];
   readonly fetch: typeof fetch;
 
-  constructor(answers: Record<string, () => Response> = {}) {
+  constructor(answers: Answers = {}) {
     this.fetch = (input, init = {}) => {
-      const path = new URL(input instanceof Request ? input.url : input).pathname;
-      const answer = answers[path];
-      if (answer !== undefined) {
-        return Promise.resolve(answer());
+      const url = new URL(input instanceof Request ? input.url : input);
+      if (!url.pathname.endsWith('/api/ingresses/stream')) {
+        const request = { method: init.method ?? 'GET', url: url.href, headers: new Headers(init.headers) };
+        this.requests.push(request);
+        const answer = answers[`${request.method} ${url.pathname}`] ?? answers[url.pathname];
+        return Promise.resolve(answer?.(request) ?? new Response('{}', { status: 404 }));
       }
       return new Promise((resolve, reject) => {
         this.streams.push(new FakeStream(init, { resolve, reject }));

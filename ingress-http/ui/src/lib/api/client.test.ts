@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { problem } from '../../test/fixtures';
 import { apiBase } from './base';
 import { ApiClient, ApiError, errorOf } from './client';
 
@@ -32,11 +33,32 @@ describe('ApiClient', () => {
   });
 
   it('does not take a problem for health', async () => {
-    const problem = { type: '', title: 'Overloaded', status: 503 };
+    const answer = problem(503, 'access-unknown', 'Nobody can tell.', { 'retry-after': '5' });
+    const client = new ApiClient('http://host/', () => Promise.resolve(answer));
+    await expect(client.health()).rejects.toMatchObject({
+      message: 'Nobody can tell.',
+      kind: 'access-unknown',
+      retryAfter: 5000,
+    });
+  });
+
+  it('says so when nobody knows who it asks for, but not when somebody signs in', async () => {
+    let times = 0;
     const client = new ApiClient('http://host/', () =>
-      Promise.resolve(new Response(JSON.stringify(problem), { status: 503 })),
+      Promise.resolve(problem(401, 'unauthenticated', 'Who are you?')),
     );
-    await expect(client.health()).rejects.toThrow('The server answered 503.');
+    client.onUnauthenticated = () => {
+      times += 1;
+    };
+    await expect(client.info()).rejects.toMatchObject({ status: 401, message: 'Who are you?' });
+    expect(times).toBe(1);
+    await expect(client.signIn('t')).rejects.toMatchObject({ status: 401 });
+    expect(times).toBe(1);
+  });
+
+  it('leads to where people sign in and back to where they were', () => {
+    const client = new ApiClient('http://host/routes/', fetch);
+    expect(client.loginUrl('/routes/?a=b&c')).toBe('http://host/routes/auth/login?return=%2Froutes%2F%3Fa%3Db%26c');
   });
 
   it('says that the server cannot be reached', async () => {

@@ -1,4 +1,4 @@
-import type { Health, Info, Problem } from './wire';
+import type { Health, Info, PartialEntry, Problem, Session } from './wire';
 
 /** An answer other than success, in words that can be shown. */
 export class ApiError extends Error {
@@ -7,31 +7,47 @@ export class ApiError extends Error {
     message: string,
     readonly status: number | null,
     readonly problem: Problem | null = null,
+    /** How long the server asks to wait before it is asked again, in milliseconds. */
+    readonly retryAfter: number | null = null,
   ) {
     super(message);
+  }
+
+  /** Which kind of problem it is, as docs/http-api.md names them. */
+  get kind(): string | null {
+    return this.problem?.type.split('#').at(-1) ?? null;
   }
 }
 
 function isProblem(value: unknown): value is Problem {
-  return typeof value === 'object' && value !== null && 'title' in value && 'status' in value;
+  return typeof value === 'object' && value !== null && 'title' in value && 'status' in value && 'type' in value;
+}
+
+/** `Retry-After` in milliseconds, when it is a number of seconds; bounded, so that no header can park the page. */
+function retryAfterOf(response: Response): number | null {
+  const header = response.headers.get('retry-after');
+  return header !== null && /^\d+$/.test(header) ? Math.min(Number(header), 300) * 1000 : null;
 }
 
 /** Turns a failed answer into an error that carries the server's own explanation when it gave one. */
 export async function errorOf(response: Response): Promise<ApiError> {
+  const retryAfter = retryAfterOf(response);
   try {
     const body: unknown = await response.json();
     if (isProblem(body)) {
-      return new ApiError(body.detail ?? body.title, response.status, body);
+      return new ApiError(body.detail ?? body.title, response.status, body, retryAfter);
     }
   } catch {
     // Not JSON: a proxy's error page, say. The status alone has to do.
   }
   const words = response.statusText === '' ? '' : ` (${response.statusText})`;
-  return new ApiError(`The server answered ${String(response.status)}${words}.`, response.status);
+  return new ApiError(`The server answered ${String(response.status)}${words}.`, response.status, null, retryAfter);
 }
 
 /** The plain, short-lived requests of the page; the stream has its own connection. */
 export class ApiClient {
+  /** Called when a request is answered that nobody knows who sent it. */
+  onUnauthenticated: () => void = () => undefined;
   readonly #base: string;
   readonly #fetch: typeof fetch;
 
@@ -52,12 +68,35 @@ export class ApiClient {
     return url.href;
   }
 
+  /** Where the browser goes to sign in with an identity provider, and comes back from to `returnTo`. */
+  loginUrl(returnTo: string): string {
+    const url = new URL('auth/login', this.#base);
+    url.searchParams.set('return', returnTo);
+    return url.href;
+  }
+
   async info(): Promise<Info> {
-    const response = await this.#get('api/info');
-    if (!response.ok) {
-      throw await errorOf(response);
-    }
-    return (await response.json()) as Info;
+    return (await this.#json('api/info')) as Info;
+  }
+
+  /** What the view does not hold. It stands in every list, so the shortest one is asked for. */
+  async partial(): Promise<PartialEntry[]> {
+    const { partial } = (await this.#json('api/ingresses?limit=1')) as { partial?: PartialEntry[] };
+    return partial ?? [];
+  }
+
+  async session(): Promise<Session> {
+    const session = (await this.#json('auth/session')) as Partial<Session>;
+    return { authentication: session.authentication ?? 'none', user: session.user ?? null };
+  }
+
+  /** Trades a token for a cookie that no script can read. The token goes nowhere else. */
+  async signIn(token: string): Promise<void> {
+    await this.#send('POST', 'auth/session', { authorization: `Bearer ${token}` });
+  }
+
+  async signOut(): Promise<void> {
+    await this.#send('DELETE', 'auth/session', {});
   }
 
   /** Health is an answer in both its outcomes, so a 503 with a body is not an error. */
@@ -66,9 +105,9 @@ export class ApiClient {
     if (!response.ok && response.status !== 503) {
       throw await errorOf(response);
     }
-    const body = (await response.json()) as Partial<Health>;
+    const body = (await response.clone().json()) as { status?: unknown; checks?: unknown };
     if (body.status === undefined || body.checks === undefined) {
-      throw new ApiError(`The server answered ${String(response.status)}.`, response.status);
+      throw await errorOf(response);
     }
     return body as Health;
   }
@@ -81,11 +120,34 @@ export class ApiClient {
     return response.text();
   }
 
+  async #json(path: string): Promise<unknown> {
+    const response = await this.#get(path);
+    if (!response.ok) {
+      throw await errorOf(response);
+    }
+    return response.json();
+  }
+
   async #get(path: string, signal?: AbortSignal): Promise<Response> {
+    const response = await this.#ask(path, { signal: signal ?? null });
+    if (response.status === 401) {
+      this.onUnauthenticated();
+    }
+    return response;
+  }
+
+  async #send(method: string, path: string, headers: Record<string, string>): Promise<void> {
+    const response = await this.#ask(path, { method, headers });
+    if (!response.ok) {
+      throw await errorOf(response);
+    }
+  }
+
+  async #ask(path: string, init: RequestInit): Promise<Response> {
     try {
-      return await this.#fetch(new URL(path, this.#base), { cache: 'no-store', signal: signal ?? null });
+      return await this.#fetch(new URL(path, this.#base), { cache: 'no-store', ...init });
     } catch (cause) {
-      if (signal?.aborted === true) {
+      if (init.signal?.aborted === true) {
         throw cause;
       }
       throw new ApiError('The server cannot be reached.', null);

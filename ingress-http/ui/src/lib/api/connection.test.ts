@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { problem } from '../../test/fixtures';
 import { FakeServer } from '../../test/server';
 import { Connection, SILENCE_LIMIT, type ConnectionState } from './connection';
 
@@ -24,6 +25,7 @@ function start(random = 1): Harness {
       opened: () => seen.push('opened'),
       message: (message) => seen.push(`${message.event} ${message.data}`),
       heartbeat: () => seen.push('heartbeat'),
+      barred: (why) => seen.push(`barred ${why}`),
     },
     { fetch: server.fetch, now: () => Date.now(), random: () => random },
   );
@@ -135,7 +137,6 @@ describe('Connection', () => {
     await server.stream.open();
     await server.stream.send('retry: 5000\n\n');
     await server.stream.event('end', { reason: 'shutdown' });
-    await server.stream.close();
     expect(state()).toMatchObject({
       failure: { kind: 'ended', message: 'The server is stopping or restarting.' },
       retryAt: Date.now() + 5000,
@@ -156,7 +157,53 @@ describe('Connection', () => {
     expect(state()).toMatchObject({
       failure: { kind: 'refused', message: 'Too many clients are connected.' },
       retryAt: Date.now() + 12_000,
+      asked: true,
     });
+  });
+
+  it('lets nobody cut short a wait that the server asks for', async () => {
+    const { server, connection } = start();
+    await server.stream.answer(problem(429, 'too-many-requests', 'Too often.', { 'retry-after': '7' }));
+    connection.retryNow();
+    await vi.advanceTimersByTimeAsync(6_900);
+    expect(server.streams).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(200);
+    expect(server.streams).toHaveLength(2);
+  });
+
+  it.each([
+    ['unauthenticated', problem(401, 'unauthenticated', 'Who are you?')],
+    ['access-unknown', problem(503, 'access-unknown', 'Nobody can tell.', { 'retry-after': '5' })],
+  ])('says when it is not let in: %s', async (kind, answer) => {
+    const { server, seen, state } = start();
+    await server.stream.answer(answer);
+    expect(state()).toMatchObject({ phase: 'lost', failure: { kind } });
+    expect(seen).toEqual([`barred ${kind}`]);
+  });
+
+  it.each(['unauthenticated', 'access-unknown'])('says when it is shown out: %s', async (reason) => {
+    const { server, seen, state } = start();
+    await server.stream.open();
+    await server.stream.event('added', 1, 'e:41');
+    // The connection itself may well stay open.
+    await server.stream.event('end', { reason });
+    expect(state()).toMatchObject({ phase: 'lost', failure: { kind: reason } });
+    expect(seen.at(-1)).toBe(`barred ${reason}`);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(server.stream.headers.get('last-event-id')).toBeNull();
+  });
+
+  it('begins anew for somebody else', async () => {
+    const { server, connection, state } = start();
+    await server.stream.open();
+    await server.stream.event('added', 1, 'e:41');
+    connection.restart();
+    expect(state().phase).toBe('connecting');
+    expect(server.streams).toHaveLength(2);
+    expect(server.streams[0]?.signal?.aborted).toBe(true);
+    expect(server.stream.headers.get('last-event-id')).toBeNull();
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(server.streams).toHaveLength(2);
   });
 
   it('does not take a sign-in page for the stream', async () => {

@@ -1,4 +1,4 @@
-import { errorOf } from './client';
+import { errorOf, type ApiError } from './client';
 import { SseParser, type SseMessage } from './sse';
 
 /** Why there is no connection. */
@@ -6,17 +6,24 @@ export interface Failure {
   /**
    * `unreachable`: nothing answered. `refused`: the server answered, but not with a stream. `silent`: not even a
    * heartbeat came any more. `ended`: the stream ended, because the server is stopping or something in between cut it.
+   * The two others: see `Bar`.
    */
-  kind: 'unreachable' | 'refused' | 'silent' | 'ended';
+  kind: 'unreachable' | 'refused' | 'silent' | 'ended' | Bar;
   message: string;
 }
+
+/**
+ * Why the server shows nothing. `unauthenticated`: it does not, or no longer, know who asks. `access-unknown`: nobody can
+ * tell at the moment what they may see.
+ */
+export type Bar = 'unauthenticated' | 'access-unknown';
 
 export type ConnectionState =
   /** The first attempt is under way: nothing is wrong yet. */
   | { phase: 'connecting'; since: number }
   | { phase: 'connected'; since: number }
-  /** Lost at `since`. `retryAt` is `null` while an attempt is under way. */
-  | { phase: 'lost'; since: number; failure: Failure; attempt: number; retryAt: number | null };
+  /** Lost at `since`. `retryAt` is `null` while an attempt is under way; `asked`: the server asked to wait until then. */
+  | { phase: 'lost'; since: number; failure: Failure; attempt: number; retryAt: number | null; asked: boolean };
 
 export interface ConnectionHandlers {
   state: (state: ConnectionState) => void;
@@ -25,6 +32,8 @@ export interface ConnectionHandlers {
   message: (message: SseMessage) => void;
   /** A comment came: the server is alive, and everything sent before it has arrived. */
   heartbeat: () => void;
+  /** The server shows nothing. The next attempt is planned all the same; whoever knows better stops it. */
+  barred: (why: Bar) => void;
 }
 
 /** What the connection needs of the world; tests bring their own. */
@@ -42,6 +51,11 @@ const INITIAL_BACKOFF = 1_000;
 const MAX_BACKOFF = 30_000;
 /** A connection that lasted this long was a good one: the next loss starts from the shortest wait again. */
 const STABLE_AFTER = 10_000;
+
+interface Outcome {
+  failure: Failure;
+  retryAfter: number | null;
+}
 
 /**
  * One endless subscription to the stream: reads it, notices when it dies, and connects again from where it was, with a
@@ -79,9 +93,21 @@ export class Connection {
     this.#abort = null;
   }
 
-  /** Ends a wait early: the person asks for it, the network is back, or the page is looked at again. */
+  /** Begins anew, as if nothing had been before: with everything, and for whoever is signed in now. */
+  restart(): void {
+    this.stop();
+    this.#lastEventId = '';
+    this.#failures = 0;
+    this.#setState({ phase: 'connecting', since: this.#env.now() });
+    this.#attempt();
+  }
+
+  /**
+   * Ends a wait early: the person asks for it, the network is back, or the page is looked at again. Not one that the
+   * server has asked for.
+   */
   retryNow(): void {
-    if (this.#retryTimer !== null) {
+    if (this.#retryTimer !== null && !(this.#state.phase === 'lost' && this.#state.asked)) {
       this.#clearTimers();
       this.#attempt();
     }
@@ -122,7 +148,7 @@ export class Connection {
 
   /** Never rejects. Whatever happens after an abort is nobody's business any more: the aborting side has told the state. */
   async #run(signal: AbortSignal): Promise<void> {
-    let outcome: { failure: Failure; retryAfter: number | null };
+    let outcome: Outcome;
     try {
       outcome = await this.#read(signal);
     } catch {
@@ -135,11 +161,21 @@ export class Connection {
       };
     }
     if (!signal.aborted) {
-      this.#lose(outcome.failure, outcome.retryAfter);
+      const { failure, retryAfter } = outcome;
+      const { kind } = failure;
+      const isBarred = kind === 'unauthenticated' || kind === 'access-unknown';
+      if (isBarred) {
+        // What was shown is not to be shown any more, so there is nothing to go on from.
+        this.#lastEventId = '';
+      }
+      this.#lose(failure, retryAfter);
+      if (isBarred) {
+        this.#handlers.barred(kind);
+      }
     }
   }
 
-  async #read(signal: AbortSignal): Promise<{ failure: Failure; retryAfter: number | null }> {
+  async #read(signal: AbortSignal): Promise<Outcome> {
     const headers: Record<string, string> = { accept: 'text/event-stream' };
     if (this.#lastEventId !== '') {
       headers['last-event-id'] = this.#lastEventId;
@@ -147,16 +183,17 @@ export class Connection {
     const response = await this.#env.fetch(this.#url, { headers, cache: 'no-store', signal });
     const isStream = response.headers.get('content-type')?.startsWith('text/event-stream') ?? false;
     if (!response.ok || !isStream || response.body === null) {
-      const message = response.ok
-        ? 'Something other than the stream answered at its address.'
-        : (await errorOf(response)).message;
-      return { failure: { kind: 'refused', message }, retryAfter: retryAfterOf(response) };
+      if (!response.ok) {
+        return refusal(await errorOf(response));
+      }
+      const message = 'Something other than the stream answered at its address.';
+      return { failure: { kind: 'refused', message }, retryAfter: null };
     }
-    let ending = 'The server ended the stream.';
+    let ending = null as Failure | null;
     const parser = new SseParser({
       message: (message) => {
         if (message.event === 'end') {
-          ending = 'The server is stopping or restarting.';
+          ending = endingOf(message.data);
         }
         this.#handlers.message(message);
       },
@@ -180,8 +217,13 @@ export class Connection {
       }
       this.#lastByte = this.#env.now();
       parser.push(value);
+      if (ending !== null) {
+        // Whatever comes after the last event is not the server's.
+        void reader.cancel().catch(() => undefined);
+        break;
+      }
     }
-    return { failure: { kind: 'ended', message: ending }, retryAfter: null };
+    return { failure: ending ?? { kind: 'ended', message: 'The server ended the stream.' }, retryAfter: null };
   }
 
   #lose(failure: Failure, retryAfter: number | null = null): void {
@@ -200,7 +242,14 @@ export class Connection {
       this.#retryTimer = null;
       this.#attempt();
     }, wait);
-    this.#setState({ phase: 'lost', since, failure, attempt: this.#failures, retryAt: now + wait });
+    this.#setState({
+      phase: 'lost',
+      since,
+      failure,
+      attempt: this.#failures,
+      retryAt: now + wait,
+      asked: retryAfter !== null,
+    });
   }
 
   #setState(state: ConnectionState): void {
@@ -220,8 +269,32 @@ export class Connection {
   }
 }
 
-/** `Retry-After` in milliseconds, when it is a number of seconds; bounded, so that no header can park the page. */
-function retryAfterOf(response: Response): number | null {
-  const header = response.headers.get('retry-after');
-  return header !== null && /^\d+$/.test(header) ? Math.min(Number(header), 300) * 1000 : null;
+/** What an answer other than the stream says. */
+function refusal(error: ApiError): Outcome {
+  const { message, retryAfter } = error;
+  if (error.status === 401) {
+    return { failure: { kind: 'unauthenticated', message }, retryAfter };
+  }
+  const kind = error.kind === 'access-unknown' ? 'access-unknown' : 'refused';
+  return { failure: { kind, message }, retryAfter };
+}
+
+/** Why the server ended the stream, as its last event says. A reason that this page does not know is an end like any other. */
+function endingOf(data: string): Failure {
+  let reason: unknown = null;
+  try {
+    reason = (JSON.parse(data) as { reason?: unknown }).reason;
+  } catch {
+    // What an event holds is judged where events are applied.
+  }
+  switch (reason) {
+    case 'unauthenticated':
+      return { kind: reason, message: 'The server no longer knows who you are.' };
+    case 'access-unknown':
+      return { kind: reason, message: 'Nobody can tell at the moment what you may see.' };
+    case 'shutdown':
+      return { kind: 'ended', message: 'The server is stopping or restarting.' };
+    default:
+      return { kind: 'ended', message: 'The server ended the stream.' };
+  }
 }

@@ -61,13 +61,14 @@ export interface Lane {
   state: LaneState;
   since: string;
   lastSync: string | null;
+  /** This, `objects` and `malformed` are `null` for somebody who may not see everything that the lane feeds. */
   lastContact: string | null;
   staleSince: string | null;
   failures: number;
   retryAt: string | null;
-  objects: number;
+  objects: number | null;
   relists: number;
-  malformed: number;
+  malformed: number | null;
   breaker: string;
   error: LaneError | null;
 }
@@ -109,6 +110,24 @@ export interface Info {
   scope: { namespaces: string[] | null };
   timestamp: string;
   demo?: boolean;
+}
+
+/** PARTIAL: something that an answer does not hold, or does not know to be current. */
+export interface PartialEntry {
+  cluster: string;
+  namespace: string | null;
+  /** A lane's state; `restricted` for what this viewer may not see, `unknown` where nobody can tell what they may. */
+  state: string;
+  reason: string | null;
+  message: string | null;
+  staleSince: string | null;
+}
+
+/** `auth/session`: how people say who they are, and who this page's person is. */
+export interface Session {
+  /** `none`, `bearer`, `oidc` or `elsewhere`. */
+  authentication: string;
+  user: string | null;
 }
 
 export interface Health {

@@ -1,10 +1,23 @@
 import { describe, expect, it } from 'vitest';
-import { FORBIDDEN, lane, laneSummary } from '../../test/fixtures';
+import { FORBIDDEN, lane, laneSummary, partial } from '../../test/fixtures';
+import type { ConnectionState, Failure } from '../api/connection';
+import type { PartialEntry } from '../api/wire';
+import type { LaneSummary } from '../store/lanes';
+import { sightOf } from '../store/sight';
 import { formatAge, formatDuration } from './age';
 import { backendText } from './backend';
 import { plural } from './count';
 import { hostCovers, hostLink, tlsCovers } from './hosts';
-import { connectionStatus, countText, healthStatus, lanesStatus, objectsText, retryText } from './status';
+import {
+  connectionStatus,
+  countText,
+  healthStatus,
+  lanesStatus,
+  laneFacts,
+  retryText,
+  waitText,
+  type Status,
+} from './status';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -80,9 +93,11 @@ describe('backendText', () => {
 });
 
 describe('status', () => {
-  const lost = (kind: 'unreachable' | 'refused' | 'silent' | 'ended') =>
-    ({ phase: 'lost', since: 0, failure: { kind, message: '' }, attempt: 1, retryAt: null }) as const;
+  const lost = (kind: Failure['kind']) =>
+    ({ phase: 'lost', since: 0, failure: { kind, message: '' }, attempt: 1, retryAt: null, asked: false }) as const;
   const connected = { phase: 'connected', since: 0 } as const;
+  const lanes = (summary: LaneSummary, connection: ConnectionState, partial: PartialEntry[] = []): Status =>
+    lanesStatus({ summary, connection, sight: sightOf(partial) }, 0);
 
   it('of a connection is good only while there is one', () => {
     expect(connectionStatus(connected, 0)).toEqual({ tone: 'ok', text: 'Connected' });
@@ -90,22 +105,27 @@ describe('status', () => {
     expect(connectionStatus(lost('unreachable'), 0)).toMatchObject({ tone: 'bad' });
     expect(connectionStatus(lost('unreachable'), 0).text).toMatch(/^Server unreachable since /);
     expect(connectionStatus(lost('ended'), 0).text).toMatch(/^Reconnecting since /);
+    expect(connectionStatus(lost('unauthenticated'), 0).text).toMatch(/^Not signed in since /);
+    expect(connectionStatus(lost('access-unknown'), 0)).toMatchObject({ tone: 'unknown' });
   });
 
   it('counts down to the next attempt', () => {
     expect(retryText(4500, 1000)).toBe('next attempt in 4s');
     expect(retryText(500, 1000)).toBe('trying now');
     expect(retryText(null, 1000)).toBe('trying now');
+    expect(waitText(4500, false, 1000)).toBe('next attempt in 4s');
+    expect(waitText(4500, true, 1000)).toBe('the server asks to wait, next attempt in 4s');
+    expect(waitText(500, true, 1000)).toBe('trying now');
   });
 
   it('of lanes is good only when all are live and the page is connected', () => {
-    expect(lanesStatus(laneSummary({ total: 0, live: 0 }), connected, 0).tone).toBe('unknown');
-    expect(lanesStatus(laneSummary(), connected, 0)).toEqual({ tone: 'ok', text: 'Namespace live' });
+    expect(lanes(laneSummary({ total: 0, live: 0 }), connected).tone).toBe('unknown');
+    expect(lanes(laneSummary(), connected)).toEqual({ tone: 'ok', text: 'Namespace live' });
     const wide = laneSummary({ perNamespace: false });
-    expect(lanesStatus(wide, connected, 0)).toEqual({ tone: 'ok', text: 'All namespaces live' });
+    expect(lanes(wide, connected)).toEqual({ tone: 'ok', text: 'All namespaces live' });
     const all = laneSummary({ total: 20, live: 20 });
-    expect(lanesStatus(all, connected, 0)).toEqual({ tone: 'ok', text: 'All 20 namespaces live' });
-    expect(lanesStatus(all, lost('silent'), 0)).toEqual({
+    expect(lanes(all, connected)).toEqual({ tone: 'ok', text: 'All 20 namespaces live' });
+    expect(lanes(all, lost('silent'))).toEqual({
       tone: 'unknown',
       text: 'Last known: All 20 namespaces live',
     });
@@ -119,28 +139,55 @@ describe('status', () => {
       denied: [lane('c')],
       waiting: [lane('d')],
     });
-    expect(lanesStatus(some, connected, 0)).toEqual({
+    expect(lanes(some, connected)).toEqual({
       tone: 'warn',
       text: '20 namespaces: 2 stale, 1 denied, 1 not read yet',
     });
     const one = laneSummary({ live: 0, perNamespace: false, stale: [lane(null)], staleSince: 0 });
-    expect(lanesStatus(one, connected, 0).text).toMatch(/^Stale since /);
+    expect(lanes(one, connected).text).toMatch(/^Stale since /);
     const denied = laneSummary({ total: 20, live: 19, denied: [lane('a')] });
-    expect(lanesStatus(denied, connected, 0)).toEqual({ tone: 'warn', text: '1 of 20 namespaces denied' });
+    expect(lanes(denied, connected)).toEqual({ tone: 'warn', text: '1 of 20 namespaces denied' });
     const waiting = laneSummary({ live: 0, waiting: [lane('a', { error: FORBIDDEN })] });
-    expect(lanesStatus(waiting, connected, 0)).toEqual({ tone: 'warn', text: 'Not read yet (Forbidden)' });
+    expect(lanes(waiting, connected)).toEqual({ tone: 'warn', text: 'Not read yet (Forbidden)' });
     const none = laneSummary({ total: 2, live: 0, denied: [lane('a'), lane('b')] });
-    expect(lanesStatus(none, connected, 0)).toEqual({ tone: 'bad', text: 'Denied' });
+    expect(lanes(none, connected)).toEqual({ tone: 'bad', text: 'Denied' });
+  });
+
+  it('of lanes is never good while it is not known what may be seen', () => {
+    const summary = laneSummary({ total: 20, live: 20 });
+    const text = 'All 20 namespaces live, others not known';
+    expect(lanes(summary, connected, [partial('unknown')])).toEqual({ tone: 'unknown', text });
+    const sight = { type: 'failed', message: '', retryAt: null } as const;
+    expect(lanesStatus({ summary, connection: connected, sight }, 0)).toEqual({ tone: 'unknown', text });
+    const none = laneSummary({ total: 0, live: 0 });
+    expect(lanes(none, connected, [partial('unknown')])).toEqual({ tone: 'unknown', text: 'Access not known' });
+  });
+
+  it('of a restricted view claims no more than there is in it', () => {
+    const wide = laneSummary({ perNamespace: false });
+    expect(lanes(wide, connected, [partial('restricted')])).toEqual({ tone: 'ok', text: 'All that you may see live' });
+    const none = laneSummary({ total: 0, live: 0 });
+    expect(lanes(none, connected, [partial('restricted')])).toEqual({
+      tone: 'unknown',
+      text: 'No feed that you may see',
+    });
   });
 
   it('of a lane that was never read claims no number', () => {
-    expect(objectsText(lane('a', { objects: 0, lastSync: null }))).toBe('objects not known');
-    expect(objectsText(lane('a', { objects: 0 }))).toBe('0 objects');
+    expect(laneFacts(lane('a', { objects: 0, lastSync: null }))).toEqual([{ text: 'objects not known' }]);
+    expect(laneFacts(lane('a', { objects: 0 }))).toEqual([{ text: '0 objects' }]);
+    expect(laneFacts(lane('a', { malformed: 2 })).map((fact) => fact.text)).toEqual(['1 object', '2 unreadable']);
+  });
+
+  it('of a lane that is not all to be seen shows no number, and none is no zero', () => {
+    const facts = laneFacts(lane(null, { objects: null, malformed: null, lastContact: null }));
+    expect(facts.map((fact) => fact.text)).toEqual(['— objects', '— unreadable']);
+    expect(facts.every((fact) => fact.title?.includes('may not see all of it'))).toBe(true);
   });
 
   it('of the cluster keeps unknown and down apart', () => {
     expect(healthStatus({ type: 'unknown' }).tone).toBe('unknown');
-    expect(healthStatus({ type: 'failed', message: 'No.', at: 0 }).tone).toBe('unknown');
+    expect(healthStatus({ type: 'failed', message: 'No.', at: 0, retryAt: null }).tone).toBe('unknown');
     const down = { status: 'down', latency: null } as const;
     const health = { status: 'unhealthy', timestamp: '', checks: { kubernetes: down } } as const;
     expect(healthStatus({ type: 'known', health, at: 0 })).toEqual({ tone: 'bad', text: 'Cluster API server: down' });
@@ -148,13 +195,15 @@ describe('status', () => {
 });
 
 describe('countText', () => {
-  const input = { ready: true, known: 1200, matching: 7, filtering: false, current: true };
+  const input = { ready: true, known: 1200, matching: 7, filtering: false, current: true, restricted: false };
 
   it('counts what is known, and says when that may not be all', () => {
     expect(countText(input)).toBe('1,200 ingresses');
     expect(countText({ ...input, known: 1 })).toBe('1 ingress');
     expect(countText({ ...input, current: false })).toBe('1,200 ingresses known');
     expect(countText({ ...input, filtering: true })).toBe('7 of 1,200 ingresses');
+    expect(countText({ ...input, known: 0, restricted: true })).toBe('0 ingresses you may see');
+    expect(countText({ ...input, filtering: true, restricted: true })).toBe('7 of 1,200 ingresses you may see');
   });
 
   it('never counts nothing as none', () => {

@@ -1,9 +1,11 @@
 import type { ConnectionState } from '../api/connection';
 import type { Lane } from '../api/wire';
+import { isRestricted, isSightClear, type Sight } from '../store/sight';
 import type { HealthState } from '../store/health';
 import { firstError, type LaneSummary } from '../store/lanes';
 import { formatClock, formatDuration } from './age';
 import { formatNumber, plural } from './count';
+import { sentence } from './sentence';
 
 /** How good a piece of news is. `unknown` is a tone of its own, so that what is not known never looks fine. */
 export type Tone = 'ok' | 'warn' | 'bad' | 'unknown';
@@ -26,6 +28,10 @@ export function connectionStatus(connection: ConnectionState, now: number): Stat
           return { tone: 'bad', text: `Server unreachable ${since}` };
         case 'refused':
           return { tone: 'bad', text: `Refused ${since}` };
+        case 'unauthenticated':
+          return { tone: 'bad', text: `Not signed in ${since}` };
+        case 'access-unknown':
+          return { tone: 'unknown', text: `Access not known ${since}` };
         case 'silent':
         case 'ended':
           return { tone: 'warn', text: `Reconnecting ${since}` };
@@ -34,21 +40,46 @@ export function connectionStatus(connection: ConnectionState, now: number): Stat
   }
 }
 
+const TRYING = 'trying now';
+
 /** When the next attempt comes, for a connection that is lost. */
 export function retryText(retryAt: number | null, now: number): string {
   if (retryAt === null) {
-    return 'trying now';
+    return TRYING;
   }
   const wait = Math.ceil((retryAt - now) / 1000);
-  return wait <= 0 ? 'trying now' : `next attempt in ${formatDuration(wait * 1000)}`;
+  return wait <= 0 ? TRYING : `next attempt in ${formatDuration(wait * 1000)}`;
 }
 
-/** The state of all lanes in a few words. While this page itself has no connection, the words are from before, and say so. */
-export function lanesStatus(summary: LaneSummary, connection: ConnectionState, now: number): Status {
+/** What of a lost connection there is to wait for: `asked` when it is the server that wants to be left alone until then. */
+export function waitText(retryAt: number | null, asked: boolean, now: number): string {
+  const text = retryText(retryAt, now);
+  return asked && text !== TRYING ? `the server asks to wait, ${text}` : text;
+}
+
+/**
+ * The state of all lanes in a few words. While this page itself has no connection, the words are from before, and say so;
+ * while it is not known whether there are more lanes that might be seen, they never read as fine.
+ */
+export function lanesStatus(
+  input: { summary: LaneSummary; sight: Sight; connection: ConnectionState },
+  now: number,
+): Status {
+  const { summary, sight, connection } = input;
   if (summary.total === 0) {
-    return { tone: 'unknown', text: 'Feeds not known yet' };
+    const isNothing = connection.phase === 'connected' && sight.type === 'known';
+    if (isNothing && sight.unknown.length > 0) {
+      return { tone: 'unknown', text: 'Access not known' };
+    }
+    return isNothing && sight.restricted.length > 0
+      ? { tone: 'unknown', text: 'No feed that you may see' }
+      : { tone: 'unknown', text: 'Feeds not known yet' };
   }
-  const status = lanesAsTold(summary, now);
+  const whole = lanesAsTold(summary, now);
+  // A restricted view never holds everything that its lanes feed.
+  const told = whole.tone === 'ok' && isRestricted(sight) ? { ...whole, text: 'All that you may see live' } : whole;
+  const hidesSome = told.tone === 'ok' && !isSightClear(sight) && sight.type !== 'asking';
+  const status: Status = hidesSome ? { tone: 'unknown', text: `${told.text}, others not known` } : told;
   return connection.phase === 'connected' ? status : { tone: 'unknown', text: `Last known: ${status.text}` };
 }
 
@@ -93,9 +124,35 @@ function feeds(summary: LaneSummary): string {
   return summary.perNamespace ? plural(summary.total, 'namespace') : plural(summary.total, 'feed');
 }
 
-/** How many objects a lane holds; of a lane that was never read, nothing is known. */
-export function objectsText(lane: Lane): string {
-  return lane.lastSync === null && lane.objects === 0 ? 'objects not known' : plural(lane.objects, 'object');
+/** What a lane holds. Of one that was never read, nothing is known; of one that is not all to be seen, nothing is told. */
+export function laneFacts(lane: Lane): Fact[] {
+  const { objects, malformed } = lane;
+  const facts = [
+    objects === null ? untold('objects') : told(lane.lastSync === null && objects === 0 ? null : objects, 'object'),
+  ];
+  if (malformed === null) {
+    facts.push(untold('unreadable'));
+  } else if (malformed > 0) {
+    facts.push({
+      text: `${formatNumber(malformed)} unreadable`,
+      title: 'Objects that the cluster sent in a form that makes no sense.',
+    });
+  }
+  return facts;
+}
+
+/** A number of a lane, in words. */
+export interface Fact {
+  text: string;
+  title?: string;
+}
+
+function told(count: number | null, what: string): Fact {
+  return { text: count === null ? `${what}s not known` : plural(count, what) };
+}
+
+function untold(what: string): Fact {
+  return { text: `— ${what}`, title: 'Not known: this counts everything, and you may not see all of it.' };
 }
 
 const STATE_STATUS: Record<Lane['state'], Status> = {
@@ -117,15 +174,17 @@ export function countText(input: {
   matching: number;
   filtering: boolean;
   current: boolean;
+  restricted: boolean;
 }): string {
   if (!input.ready || (input.known === 0 && !input.current)) {
     return 'Number not known';
   }
   const known = plural(input.known, 'ingress', 'ingresses');
-  if (input.filtering) {
-    return `${formatNumber(input.matching)} of ${known}${input.current ? '' : ' known'}`;
+  const text = input.filtering ? `${formatNumber(input.matching)} of ${known}` : known;
+  if (!input.current) {
+    return `${text} known`;
   }
-  return input.current ? known : `${known} known`;
+  return input.restricted ? `${text} you may see` : text;
 }
 
 /** What the server says of the cluster's API server. */
@@ -134,7 +193,7 @@ export function healthStatus(state: HealthState): Status {
     case 'unknown':
       return { tone: 'unknown', text: 'Cluster API server: not asked yet' };
     case 'failed':
-      return { tone: 'unknown', text: `Cluster API server: not known. ${state.message}` };
+      return { tone: 'unknown', text: `Cluster API server: not known. ${sentence(state.message)}` };
     case 'known': {
       const { status, latency, error } = state.health.checks.kubernetes;
       if (status === 'up') {

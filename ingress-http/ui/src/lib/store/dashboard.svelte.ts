@@ -1,5 +1,5 @@
 import { ApiError, type ApiClient } from '../api/client';
-import { Connection, type ConnectionState } from '../api/connection';
+import { Connection, type Bar, type ConnectionState } from '../api/connection';
 import type { SseMessage } from '../api/sse';
 import { streamEvent, type Info, type Lane } from '../api/wire';
 import { facetsOf, namespaceFacets, type Facet } from './facets';
@@ -10,6 +10,8 @@ import { queryFromHash, queryToHash, type Query } from './query';
 import { FrameQueue, type QueueEnv } from './queue';
 import type { Row } from './row';
 import { screenOf } from './screen';
+import { SessionStore } from './session.svelte';
+import { ASKING, sightOf, type Sight } from './sight';
 import { Shown, View } from './view';
 
 /** What the connection layer hands over, in the order in which it happened. */
@@ -18,6 +20,8 @@ type Input = { type: 'opened' } | { type: 'heartbeat' } | { type: 'message'; mes
 /** Counts per namespace and class change all the time, and nobody reads them sixty times a second. */
 const FACET_INTERVAL = 500;
 const HEALTH_INTERVAL = 10_000;
+/** When to ask again for what stands around the table, if the server does not say when. */
+const ABOUT_RETRY = 10_000;
 const ADDRESS_DELAY = 250;
 /** Clocks this close to the server's are left alone. */
 const CLOCK_TOLERANCE = 2_000;
@@ -41,6 +45,9 @@ export class Dashboard {
   connection: ConnectionState = $state.raw({ phase: 'connecting', since: Date.now() });
   info: Info | null = $state.raw(null);
   health: HealthState = $state.raw({ type: 'unknown' });
+  sight: Sight = $state.raw(ASKING);
+  /** How many times this viewer's permissions changed while they looked. */
+  accessChanges = $state.raw(0);
   query: Query = $state.raw(queryFromHash(location.hash));
   /** The filtered, sorted rows: a new object for every frame that changed them. */
   shown: Shown = $state.raw(new Shown([]));
@@ -62,6 +69,7 @@ export class Dashboard {
       ready: this.ready,
       received: this.received,
       lanes: this.laneSummary,
+      sight: this.sight,
       known: this.known,
       matching: this.shown.count,
     }),
@@ -72,19 +80,37 @@ export class Dashboard {
   readonly manyClusters = $derived((this.info?.clusters.length ?? 1) > 1);
 
   readonly client: ApiClient;
+  readonly session: SessionStore;
   readonly #connection: Connection;
   readonly #queue: FrameQueue<Input>;
-  readonly #feed = newFeed();
+  #feed = newFeed();
   readonly #view: View;
   #lanesChanged = false;
   #rowsChanged = false;
   #facetsAt = 0;
   #facetsTimer: ReturnType<typeof setTimeout> | null = null;
   #addressTimer: ReturnType<typeof setTimeout> | null = null;
+  #aboutTimer: ReturnType<typeof setTimeout> | null = null;
+  #healthNotBefore = 0;
+  #healthAbort: AbortController | null = null;
   #clockOffset = 0;
 
   constructor(env: DashboardEnv) {
     this.client = env.client;
+    this.session = new SessionStore(env.client, {
+      now: () => Date.now() + this.#clockOffset,
+      locked: () => {
+        this.#connection.stop();
+        this.#forget();
+      },
+      unlocked: () => {
+        this.#connection.restart();
+        void this.#loadHealth();
+      },
+    });
+    this.client.onUnauthenticated = () => {
+      void this.session.barred('unauthenticated');
+    };
     this.#view = new View(this.query);
     this.#queue = new FrameQueue<Input>(
       (input) => {
@@ -99,17 +125,21 @@ export class Dashboard {
       env.client.streamUrl,
       {
         state: (state) => {
-          this.connection = state;
+          this.connection = shifted(state, this.#clockOffset);
         },
         opened: () => {
           this.#queue.push({ type: 'opened' });
-          void this.#loadInfo();
+          void this.session.entered();
+          void this.#loadAbout();
         },
         message: (message) => {
           this.#queue.push({ type: 'message', message });
         },
         heartbeat: () => {
           this.#queue.push({ type: 'heartbeat' });
+        },
+        barred: (why) => {
+          this.#barred(why);
         },
       },
       { fetch: env.fetch, now: () => Date.now(), random: () => Math.random() },
@@ -124,7 +154,7 @@ export class Dashboard {
       this.now = Date.now() + this.#clockOffset;
     }, 1000);
     const poll = setInterval(() => {
-      void this.#loadHealth(signal);
+      void this.#loadHealth();
     }, HEALTH_INTERVAL);
     document.addEventListener(
       'visibilitychange',
@@ -132,7 +162,8 @@ export class Dashboard {
         if (document.visibilityState === 'visible') {
           this.#connection.checkSilence();
           this.#connection.retryNow();
-          void this.#loadHealth(signal);
+          void this.session.lookAgain();
+          void this.#loadHealth();
         }
       },
       { signal },
@@ -149,14 +180,15 @@ export class Dashboard {
     };
     window.addEventListener('hashchange', readAddress, { signal });
     this.#connection.start();
-    void this.#loadHealth(signal);
+    void this.#loadHealth();
     return () => {
       abort.abort();
+      this.#healthAbort?.abort();
       clearInterval(tick);
       clearInterval(poll);
       this.#connection.stop();
       this.#queue.clear();
-      for (const timer of [this.#facetsTimer, this.#addressTimer]) {
+      for (const timer of [this.#facetsTimer, this.#addressTimer, this.#aboutTimer]) {
         if (timer !== null) {
           clearTimeout(timer);
         }
@@ -229,6 +261,10 @@ export class Dashboard {
       const event = streamEvent(message.event, JSON.parse(message.data));
       if (event === null) {
         return;
+      }
+      if (event.type === 'reset' && event.reason === 'access-changed') {
+        this.accessChanges += 1;
+        void this.#loadAbout();
       }
       if (event.type !== 'lane' && event.type !== 'reset') {
         this.#note(lanesConfirmed(this.#feed));
@@ -314,29 +350,123 @@ export class Dashboard {
     this.classFacets = facetsOf(this.#feed.classes);
   }
 
-  async #loadInfo(): Promise<void> {
-    try {
-      const asked = Date.now();
-      this.info = await this.client.info();
-      const offset = Date.parse(this.info.timestamp) - (asked + Date.now()) / 2;
-      this.#clockOffset = Math.abs(offset) > CLOCK_TOLERANCE ? offset : 0;
-    } catch {
-      // What is known of the cluster stays as it is; the next connection asks again, and its state is always in view.
+  /** What was shown is not to be shown any more, whoever it is that looks now. */
+  #barred(why: Bar): void {
+    this.#forget();
+    void this.session.barred(why);
+  }
+
+  /** Knows nothing any more but what the person is looking for. */
+  #forget(): void {
+    this.#queue.clear();
+    this.#feed = newFeed();
+    this.#view.rebuild([]);
+    this.#lanesChanged = this.#rowsChanged = false;
+    this.lanes = [];
+    this.openObject = null;
+    this.ready = false;
+    this.received = 0;
+    this.info = null;
+    this.sight = ASKING;
+    this.health = { type: 'unknown' };
+    this.accessChanges = 0;
+    this.#publishRows();
+    this.#publishFacets();
+    this.#planAbout(null);
+  }
+
+  /** Asks for what stands around the table. What is known stays until there is an answer. */
+  async #loadAbout(): Promise<void> {
+    this.#planAbout(null);
+    const waits = await Promise.all([this.#loadInfo(), this.#loadSight()]);
+    const wait = Math.max(...waits);
+    if (wait > 0 && this.connection.phase === 'connected') {
+      this.#planAbout(wait);
     }
   }
 
-  async #loadHealth(signal: AbortSignal): Promise<void> {
-    if (document.visibilityState !== 'visible') {
-      return;
+  #planAbout(wait: number | null): void {
+    if (this.#aboutTimer !== null) {
+      clearTimeout(this.#aboutTimer);
+      this.#aboutTimer = null;
     }
-    try {
-      const health = await this.client.health(signal);
-      this.health = { type: 'known', health, at: this.now };
-    } catch (error) {
-      if (!signal.aborted) {
-        const message = error instanceof ApiError ? error.message : 'The answer about its health makes no sense.';
-        this.health = { type: 'failed', message, at: this.now };
-      }
+    if (wait !== null) {
+      this.#aboutTimer = setTimeout(() => {
+        void this.#loadAbout();
+      }, wait);
     }
   }
+
+  /** Returns how long to wait before asking again, in milliseconds; 0 when there is no need to. */
+  async #loadInfo(): Promise<number> {
+    const feed = this.#feed;
+    try {
+      const asked = Date.now();
+      const info = await this.client.info();
+      if (feed !== this.#feed) {
+        return 0;
+      }
+      this.info = info;
+      const offset = Date.parse(info.timestamp) - (asked + Date.now()) / 2;
+      this.#clockOffset = Math.abs(offset) > CLOCK_TOLERANCE ? offset : 0;
+      return 0;
+    } catch (error) {
+      // What is known of the cluster stays as it is; the connection's state is always in view.
+      return waitAfter(error);
+    }
+  }
+
+  async #loadSight(): Promise<number> {
+    const feed = this.#feed;
+    try {
+      const partial = await this.client.partial();
+      if (feed === this.#feed) {
+        this.sight = sightOf(partial);
+      }
+      return 0;
+    } catch (error) {
+      const wait = waitAfter(error);
+      if (feed === this.#feed) {
+        const message = error instanceof ApiError ? error.message : 'The answer makes no sense.';
+        this.sight = { type: 'failed', message, retryAt: this.now + wait };
+      }
+      return wait;
+    }
+  }
+
+  async #loadHealth(): Promise<void> {
+    const isClosed = this.session.gate.type === 'closed';
+    if (document.visibilityState !== 'visible' || isClosed || Date.now() < this.#healthNotBefore) {
+      return;
+    }
+    this.#healthAbort?.abort();
+    const abort = new AbortController();
+    this.#healthAbort = abort;
+    const feed = this.#feed;
+    let health: HealthState;
+    try {
+      health = { type: 'known', health: await this.client.health(abort.signal), at: this.now };
+    } catch (error) {
+      const message = error instanceof ApiError ? error.message : 'The answer about its health makes no sense.';
+      const wait = error instanceof ApiError ? error.retryAfter : null;
+      this.#healthNotBefore = Date.now() + (wait ?? 0);
+      health = { type: 'failed', message, at: this.now, retryAt: wait === null ? null : this.now + wait };
+    }
+    if (!abort.signal.aborted && feed === this.#feed) {
+      this.health = health;
+    }
+  }
+}
+
+/** The same on the server's clock, which everything that is shown goes by. */
+function shifted(state: ConnectionState, offset: number): ConnectionState {
+  const since = state.since + offset;
+  return state.phase === 'lost'
+    ? { ...state, since, retryAt: state.retryAt === null ? null : state.retryAt + offset }
+    : { ...state, since };
+}
+
+/** How long to wait before asking again for what could not be had, in milliseconds. */
+function waitAfter(error: unknown): number {
+  return (error instanceof ApiError ? error.retryAfter : null) ?? ABOUT_RETRY;
 }

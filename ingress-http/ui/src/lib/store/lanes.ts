@@ -58,7 +58,7 @@ export function summariseLanes(lanes: Iterable<Lane>): LaneSummary {
   return summary;
 }
 
-export function clustersOf(lanes: readonly Lane[]): Set<string> {
+export function clustersOf(lanes: readonly { cluster: string }[]): Set<string> {
   return new Set(lanes.map((lane) => lane.cluster));
 }
 

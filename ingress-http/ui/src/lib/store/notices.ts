@@ -1,13 +1,15 @@
 import type { ConnectionState } from '../api/connection';
 import type { Lane } from '../api/wire';
 import { plural } from '../format/count';
+import { sentence } from '../format/sentence';
 import { firstError, scopeText, type LaneSummary } from './lanes';
+import { restrictedText, unknownText, type Sight } from './sight';
 
 /** Something that qualifies what the table shows. */
 export interface Notice {
   /** Changes when the notice says something new, so that a dismissed one comes back then. */
   key: string;
-  tone: 'warn' | 'bad';
+  tone: 'info' | 'unknown' | 'warn' | 'bad';
   text: string;
   /** As of when the table's rows are, where that is the point of the notice. */
   since: number | null;
@@ -15,17 +17,37 @@ export interface Notice {
 }
 
 /** Notices stand above a table that has rows; without rows, the screen in its place says the same at length. */
-export function noticesOf(input: { connection: ConnectionState; lanes: LaneSummary; known: number }): Notice[] {
+export function noticesOf(input: {
+  connection: ConnectionState;
+  lanes: LaneSummary;
+  sight: Sight;
+  accessChanges: number;
+  known: number;
+  signOutProblem: string | null;
+}): Notice[] {
   const { connection, lanes, known } = input;
-  if (known === 0) {
-    return [];
-  }
   const notices: Notice[] = [];
+  if (input.signOutProblem !== null) {
+    const text = input.signOutProblem;
+    notices.push({ key: text, tone: 'warn', text, since: null, dismissible: true });
+  }
+  if (input.accessChanges > 0) {
+    notices.push({
+      key: `access changed ${String(input.accessChanges)}`,
+      tone: 'info',
+      text: 'What you may see has changed, so everything was read again.',
+      since: null,
+      dismissible: true,
+    });
+  }
+  if (known === 0) {
+    return notices;
+  }
   if (connection.phase === 'lost') {
     notices.push({
       key: 'connection',
       tone: connection.failure.kind === 'unreachable' || connection.failure.kind === 'refused' ? 'bad' : 'warn',
-      text: `${connection.failure.message} Nothing below is updated meanwhile.`,
+      text: `${sentence(connection.failure.message)} Nothing below is updated meanwhile.`,
       since: connection.since,
       dismissible: false,
     });
@@ -44,7 +66,41 @@ export function noticesOf(input: { connection: ConnectionState; lanes: LaneSumma
       dismissible: !all,
     });
   }
-  return notices;
+  return [...notices, ...sightNotices(input.sight)];
+}
+
+function sightNotices(sight: Sight): Notice[] {
+  switch (sight.type) {
+    case 'asking':
+      return [];
+    case 'failed':
+      return [
+        {
+          key: 'sight failed',
+          tone: 'unknown',
+          text: `Whether you see everything is not known: ${sentence(sight.message)} This page asks again by itself.`,
+          since: null,
+          dismissible: false,
+        },
+      ];
+    case 'known': {
+      const notices: Notice[] = [];
+      if (sight.unknown.length > 0) {
+        notices.push({
+          key: 'unknown',
+          tone: 'unknown',
+          text: unknownText(sight.unknown),
+          since: null,
+          dismissible: false,
+        });
+      }
+      if (sight.restricted.length > 0) {
+        const text = restrictedText(sight.restricted);
+        notices.push({ key: text, tone: 'info', text, since: null, dismissible: true });
+      }
+      return notices;
+    }
+  }
 }
 
 /** A few names, and how many more. */

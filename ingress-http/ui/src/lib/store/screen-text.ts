@@ -1,8 +1,10 @@
 import type { LaneError } from '../api/wire';
 import { formatClock } from '../format/age';
 import { formatNumber } from '../format/count';
+import { sentence } from '../format/sentence';
 import type { Tone } from '../format/status';
 import type { Screen } from './screen';
+import { restrictedText, unknownText } from './sight';
 
 export interface ScreenText {
   /** `null` for what is neither good nor bad news. */
@@ -28,6 +30,8 @@ rules:
     resources: ["namespaces"]
     verbs: ["get", "list", "watch"]`;
 
+const RESTRICTED_MATCH = 'You may not see all namespaces, so there may be one that is not shown to you.';
+
 /** The words of each screen without rows. */
 export function describeScreen(screen: Exclude<Screen, { type: 'table' }>, now: number): ScreenText {
   const text = (tone: Tone | null, title: string, ...paragraphs: string[]): ScreenText => ({
@@ -46,10 +50,18 @@ export function describeScreen(screen: Exclude<Screen, { type: 'table' }>, now: 
         ? text('unknown', 'Reading ingresses…')
         : text('unknown', 'Reading ingresses…', `${formatNumber(screen.received)} so far.`);
     case 'server-lost':
+      if (screen.failure.kind === 'access-unknown') {
+        return text(
+          'unknown',
+          'It is not known what you may see',
+          sentence(screen.failure.message),
+          'Until it is known, nothing is shown. This page tries again by itself.',
+        );
+      }
       return text(
         'bad',
         'No connection to the server',
-        screen.failure.message,
+        sentence(screen.failure.message),
         `Nothing is known since ${formatClock(screen.since, now)}. This page tries again by itself.`,
       );
     case 'cluster-waiting':
@@ -69,6 +81,17 @@ export function describeScreen(screen: Exclude<Screen, { type: 'table' }>, now: 
         'Nothing is being read yet',
         'The server has not told of any feed from a cluster, so it is not known whether there are ingresses.',
       );
+    case 'access-unknown':
+      return text('unknown', 'It is not known what you may see', unknownText(screen.unknown));
+    case 'restricted':
+      return text(
+        null,
+        screen.all ? 'There is nothing here that you may see' : 'No ingresses among what you may see',
+        restrictedText(screen.restricted),
+        screen.all
+          ? 'Whoever runs the cluster can let you list the ingresses of a namespace; they appear here then.'
+          : 'Whether there are others is not told. One that you may see appears here at once.',
+      );
     case 'empty':
       return text(
         'ok',
@@ -87,8 +110,9 @@ export function describeScreen(screen: Exclude<Screen, { type: 'table' }>, now: 
             'warn',
             'No known ingress matches the filters',
             'Not everything is current, so there may be one that is not known here. The list of feeds above tells which.',
+            ...(screen.restricted ? [RESTRICTED_MATCH] : []),
           )
-        : text(null, 'No ingress matches the filters');
+        : text(null, 'No ingress matches the filters', ...(screen.restricted ? [RESTRICTED_MATCH] : []));
   }
 }
 

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { FORBIDDEN, lane, laneSummary } from '../../test/fixtures';
+import { FORBIDDEN, lane, laneSummary, partial } from '../../test/fixtures';
 import type { ConnectionState } from '../api/connection';
-import { noticesOf } from './notices';
+import { noticesOf, type Notice } from './notices';
 import { screenOf, type Screen, type ScreenInput } from './screen';
 import { describeScreen } from './screen-text';
+import { sightOf, type Sight } from './sight';
 
 const CONNECTED: ConnectionState = { phase: 'connected', since: 0 };
 const LOST: ConnectionState = {
@@ -12,6 +13,7 @@ const LOST: ConnectionState = {
   failure: { kind: 'unreachable', message: 'The server cannot be reached.' },
   attempt: 1,
   retryAt: 2000,
+  asked: false,
 };
 const DENIED = lane('shop', { state: 'denied', error: FORBIDDEN });
 const WAITING = lane('shop', { state: 'connecting' });
@@ -22,6 +24,7 @@ function screen(change: Partial<ScreenInput>): Screen {
     ready: true,
     received: 0,
     lanes: laneSummary(),
+    sight: sightOf([]),
     known: 0,
     matching: 0,
     ...change,
@@ -59,9 +62,13 @@ describe('screenOf', () => {
   });
 
   it('tells a filter that matches nothing from what is not known', () => {
-    expect(screen({ known: 5 })).toEqual({ type: 'no-match', partial: false });
-    expect(screen({ known: 5, lanes: laneSummary({ total: 2 }) })).toEqual({ type: 'no-match', partial: true });
-    expect(screen({ known: 5, connection: LOST })).toEqual({ type: 'no-match', partial: true });
+    expect(screen({ known: 5 })).toEqual({ type: 'no-match', partial: false, restricted: false });
+    expect(screen({ known: 5, lanes: laneSummary({ total: 2 }) })).toEqual({
+      type: 'no-match',
+      partial: true,
+      restricted: false,
+    });
+    expect(screen({ known: 5, connection: LOST })).toEqual({ type: 'no-match', partial: true, restricted: false });
   });
 });
 
@@ -96,19 +103,73 @@ describe('describeScreen', () => {
   });
 });
 
+describe('what may be seen', () => {
+  const restricted = sightOf([partial('restricted')]);
+  const unknown = sightOf([partial('unknown')]);
+  const nothing = laneSummary({ total: 0, live: 0 });
+
+  it('is no empty cluster', () => {
+    expect(screen({ sight: { type: 'asking' } })).toMatchObject({ type: 'loading', stage: 'reading' });
+    expect(screen({ sight: { type: 'failed', message: '', retryAt: null } }).type).toBe('empty-partial');
+    expect(screen({ sight: restricted })).toMatchObject({ type: 'restricted', all: false });
+    expect(screen({ sight: restricted, lanes: nothing })).toMatchObject({ type: 'restricted', all: true });
+    expect(screen({ sight: unknown }).type).toBe('access-unknown');
+    expect(screen({ sight: unknown, lanes: nothing }).type).toBe('access-unknown');
+    expect(screen({ known: 5, sight: restricted })).toEqual({ type: 'no-match', partial: false, restricted: true });
+    expect(screen({ known: 5, sight: unknown })).toEqual({ type: 'no-match', partial: true, restricted: false });
+  });
+
+  it('is told calmly when it is restricted, and never as fine when it is not known', () => {
+    const tone = (sight: Sight): unknown => {
+      const which = screen({ sight });
+      return which.type === 'table' ? null : describeScreen(which, 0).tone;
+    };
+    expect(tone(restricted)).toBeNull();
+    expect(tone(unknown)).toBe('unknown');
+    const [calm] = notices({ connection: CONNECTED, lanes: laneSummary(), known: 3, sight: restricted });
+    expect(calm).toMatchObject({ tone: 'info', dismissible: true });
+    expect(calm?.text).toBe(
+      'You may not list the ingresses of all namespaces of prod; only those that you may see are shown.',
+    );
+    const [open] = notices({ connection: CONNECTED, lanes: laneSummary(), known: 3, sight: unknown });
+    expect(open).toMatchObject({ tone: 'unknown', dismissible: false });
+    expect(open?.text).toContain('not known at the moment what you may see of prod (Unreachable)');
+  });
+
+  it('names the namespaces that were asked for and may not be seen', () => {
+    const sight = sightOf(['a', 'b', 'c', 'd'].map((name) => partial('restricted', name)));
+    const [notice] = notices({ connection: CONNECTED, lanes: laneSummary(), known: 3, sight });
+    expect(notice?.text).toBe('You may not list the ingresses in a, b, c and 1 more.');
+  });
+
+  it('is told once when it changes, whether or not there are rows', () => {
+    for (const known of [0, 3]) {
+      const told = notices({ connection: CONNECTED, lanes: laneSummary(), known, accessChanges: 1 });
+      expect(told).toMatchObject([{ tone: 'info', dismissible: true }]);
+    }
+  });
+});
+
+function notices(
+  change: Partial<Parameters<typeof noticesOf>[0]> &
+    Pick<Parameters<typeof noticesOf>[0], 'connection' | 'lanes' | 'known'>,
+): Notice[] {
+  return noticesOf({ sight: sightOf([]), accessChanges: 0, signOutProblem: null, ...change });
+}
+
 describe('noticesOf', () => {
   it('leaves the talking to the screen while there are no rows', () => {
-    expect(noticesOf({ connection: LOST, lanes: laneSummary({ live: 0, denied: [DENIED] }), known: 0 })).toEqual([]);
+    expect(notices({ connection: LOST, lanes: laneSummary({ live: 0, denied: [DENIED] }), known: 0 })).toEqual([]);
   });
 
   it('says since when rows are not updated', () => {
-    const [notice] = noticesOf({ connection: LOST, lanes: laneSummary(), known: 3 });
+    const [notice] = notices({ connection: LOST, lanes: laneSummary(), known: 3 });
     expect(notice).toMatchObject({ tone: 'bad', since: 1000, dismissible: false });
   });
 
   it('names some of the namespaces that are denied', () => {
     const denied = ['a', 'b', 'c', 'd', 'e'].map((name) => lane(name, { state: 'denied', error: FORBIDDEN }));
-    const [notice] = noticesOf({ connection: CONNECTED, lanes: laneSummary({ total: 9, denied }), known: 3 });
+    const [notice] = notices({ connection: CONNECTED, lanes: laneSummary({ total: 9, denied }), known: 3 });
     expect(notice?.text).toBe(
       'The cluster does not let this server read ingresses in a, b, c and 2 more namespaces (Forbidden: not allowed).',
     );
@@ -116,6 +177,6 @@ describe('noticesOf', () => {
   });
 
   it('has nothing to add when all is well', () => {
-    expect(noticesOf({ connection: CONNECTED, lanes: laneSummary(), known: 3 })).toEqual([]);
+    expect(notices({ connection: CONNECTED, lanes: laneSummary(), known: 3 })).toEqual([]);
   });
 });

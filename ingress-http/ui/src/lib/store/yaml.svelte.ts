@@ -1,11 +1,13 @@
 import { ApiError, type ApiClient } from '../api/client';
 import type { Item } from '../api/wire';
+import { sentence } from '../format/sentence';
 
 export type YamlState =
   | { type: 'idle' }
   | { type: 'loading' }
   | { type: 'loaded'; yaml: string; at: number; resourceVersion: string }
-  | { type: 'failed'; message: string };
+  /** `notBefore`: the server asks to wait until then. */
+  | { type: 'failed'; message: string; notBefore: number | null };
 
 /** Reads one object's YAML on demand. A later request, or leaving, cancels an earlier one. */
 export class YamlLoader {
@@ -17,7 +19,8 @@ export class YamlLoader {
     this.#client = client;
   }
 
-  async load(item: Item): Promise<void> {
+  /** `now` tells the time that countdowns go by, in milliseconds. */
+  async load(item: Item, now: () => number): Promise<void> {
     this.cancel();
     const abort = new AbortController();
     this.#abort = abort;
@@ -32,7 +35,7 @@ export class YamlLoader {
       };
     } catch (error) {
       if (!abort.signal.aborted) {
-        this.state = { type: 'failed', message: error instanceof ApiError ? error.message : 'It could not be read.' };
+        this.state = failed(error, now());
       }
     }
   }
@@ -41,6 +44,14 @@ export class YamlLoader {
     this.#abort?.abort();
     this.#abort = null;
   }
+}
+
+function failed(error: unknown, now: number): YamlState {
+  if (!(error instanceof ApiError)) {
+    return { type: 'failed', message: 'It could not be read.', notBefore: null };
+  }
+  const notBefore = error.retryAfter === null ? null : now + error.retryAfter;
+  return { type: 'failed', message: sentence(error.message), notBefore };
 }
 
 /** The version that was read. It may be newer than the row that asked for it. */
