@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use http::Extensions;
+use http::{Extensions, HeaderValue};
 use ingress_core::ClusterId;
 use ingress_core::resilience::breaker::BreakerState;
 use ingress_core::source::Origin;
@@ -125,6 +125,18 @@ impl App {
         })
     }
 
+    /// The same for a list, which is over before the next one may be asked for.
+    pub(crate) fn feed_of_list(&self, view: &View, lens: Lens) -> Arc<Feed> {
+        let feed = self.feed_of(view, lens);
+        self.0.feeds.remember(&feed);
+        feed
+    }
+
+    /// Lets go of what was held for somebody who did not come. Called by whatever comes regularly: heartbeats and probes.
+    pub(crate) fn tidy(&self) {
+        self.0.feeds.tidy();
+    }
+
     /// How requests are received.
     pub(crate) fn protection(&self) -> &Arc<Protection> {
         &self.0.protection
@@ -178,6 +190,11 @@ impl App {
             .clusters()
             .iter()
             .any(|status| status.info.id == *cluster && status.info.origin == Origin::Demo)
+    }
+
+    /// The origins, beside this host's own, whose pages may ask.
+    pub(crate) fn allowed_origins(&self) -> &[HeaderValue] {
+        self.0.protection.origins.all()
     }
 
     /// Tells the state of each cluster's circuit breaker whenever it is asked.

@@ -338,6 +338,7 @@ impl Dashboard {
         let router = Router::new();
         let router = serve(router, Route::Ingresses, get(list::list));
         let router = serve(router, Route::Stream, get(stream::events));
+        let router = serve(router, Route::Socket, get(stream::socket));
         let router = serve(router, Route::Object, get(object::object));
         let router = serve(router, Route::ObjectYaml, get(object::object_yaml));
         let router = serve(router, Route::Namespaces, get(namespaces::namespaces));

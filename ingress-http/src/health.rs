@@ -21,6 +21,7 @@ use crate::wire::{LaneError, Text, is_false};
 const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
 pub(crate) async fn livez(State(app): State<App>) -> Response {
+    app.tidy();
     match app.guard().stuck() {
         None => respond::answer(StatusCode::OK, PLAIN, "ok\n"),
         Some(stuck) => respond::answer(StatusCode::SERVICE_UNAVAILABLE, PLAIN, format!("{stuck}\n")),

@@ -1,7 +1,7 @@
 //! Serves what an [`ingress_core::Hub`] knows from any axum application.
 //!
 //! One [`axum::Router`] for everything a browser, a script or a probe asks: the ingresses as filtered, sorted, paged JSON;
-//! the same as a live stream of server-sent events; one object as YAML; the namespaces; health; and, with the feature
+//! the same as a live stream of server-sent events, or over a WebSocket; one object as YAML; the namespaces; health; and, with the feature
 //! `ui`, a page for people. It nests under any path and never writes to a cluster. `docs/http-api.md` in the repository
 //! describes every path.
 //!
@@ -49,6 +49,7 @@
 mod app;
 pub mod auth;
 pub mod client;
+mod coding;
 mod conditional;
 mod cursor;
 mod dashboard;

@@ -2,7 +2,11 @@
 //!
 //! One snapshot answers the whole request. Only what is on the page is serialised, and a long page in pieces while the
 //! client reads, so that ten thousand items cost a slow client's connection one piece of memory, not all of them.
+//!
+//! Who asks for everything, in the order that it is kept in, is lent the segments that the stream's snapshots are made of: of a thousand
+//! who ask at one revision, one pays for serialising and compressing it.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -16,6 +20,7 @@ use ingress_core::{Ingress, ObjectKey, Position};
 use serde::Serialize;
 
 use crate::app::App;
+use crate::coding::{Chunk, Coder, Coding};
 use crate::conditional::Tag;
 use crate::cursor::{Cursor, fingerprint};
 use crate::filter::Filter;
@@ -24,6 +29,7 @@ use crate::params::Params;
 use crate::partial::{Partial, partial};
 use crate::problem::Problem;
 use crate::respond;
+use crate::stream::Segments;
 use crate::view::{Lens, Mark, Shown, View};
 use crate::wire::{Item, Text, is_false};
 
@@ -42,10 +48,17 @@ pub(crate) async fn list(
     let shown = view.ingresses();
     let tag = question.tag(shown.position());
     if tag.is_known(&headers) {
-        return Ok(respond::not_modified(&tag));
+        return Ok(respond::varies(respond::not_modified(&tag)));
     }
-    let pieces = question.answer(&shown, app.is_demo(), wall_now())?;
-    Ok(respond::tagged_json(&tag, pieces.into_body()?))
+    let coding = Coding::negotiate(&headers)?;
+    let timestamp = wall_now();
+    let pieces = if question.is_for_everything(&shown) {
+        let feed = app.feed_of_list(&view, question.lens.clone());
+        question.answer_everything(&shown, shown.segments(&feed), app.is_demo(), timestamp)?
+    } else {
+        question.answer(&shown, app.is_demo(), timestamp)?
+    };
+    Ok(respond::coded(respond::tagged_json(&tag, pieces.into_body(coding)?), coding))
 }
 
 /// What a list was asked for.
@@ -73,6 +86,24 @@ impl Question {
         Tag::new(self.lens.mark(position), &(&self.lens, self.order, self.limit, &self.cursor))
     }
 
+    /// Whether it asks for all that is shown, as the store has it: keys sort by cluster first.
+    fn is_for_everything(&self, shown: &Shown) -> bool {
+        let whole = self.limit.is_none() && self.cursor.is_none();
+        whole && self.order.is_of_keys() && shown.clusters().len() <= 1
+    }
+
+    fn answer_everything(
+        &self,
+        shown: &Shown,
+        segments: Arc<Segments>,
+        demo: bool,
+        timestamp: Timestamp,
+    ) -> Result<Pieces, serde_json::Error> {
+        let total = segments.iter().map(|segment| segment.len()).sum();
+        let tail = self.tail(shown, total, None, demo, timestamp)?;
+        Ok(Pieces::new(Items::Lent { segments, next: 0 }, tail))
+    }
+
     fn answer(&self, shown: &Shown, demo: bool, timestamp: Timestamp) -> Result<Pieces, serde_json::Error> {
         let matching: Vec<_> =
             shown.select(&self.lens).map(|(key, ingress)| self.order.rank(key, ingress)).collect();
@@ -82,6 +113,20 @@ impl Question {
         let cursor = last
             .map(|last| Cursor::after(&last.rank, fingerprint(&(self.lens.filter(), self.order))))
             .transpose()?;
+        let tail = self.tail(shown, total, cursor, demo, timestamp)?;
+        let items: Vec<_> = page.iter().map(|item| (item.key.clone(), item.ingress.clone())).collect();
+        Ok(Pieces::new(Items::Own(items.into_iter().peekable()), tail))
+    }
+
+    /// The object that the items go into, without them.
+    fn tail(
+        &self,
+        shown: &Shown,
+        total: usize,
+        cursor: Option<String>,
+        demo: bool,
+        timestamp: Timestamp,
+    ) -> Result<Vec<u8>, serde_json::Error> {
         let tail = Tail {
             total,
             cursor,
@@ -90,9 +135,7 @@ impl Question {
             timestamp: Text(timestamp),
             demo,
         };
-        let tail = serde_json::to_vec(&tail)?;
-        let items = page.iter().map(|item| (item.key.clone(), item.ingress.clone())).collect();
-        Ok(Pieces::new(items, tail))
+        serde_json::to_vec(&tail)
     }
 }
 
@@ -117,54 +160,133 @@ struct Tail<'a> {
     demo: bool,
 }
 
+/// The items of the answer.
+enum Items {
+    /// Written for it.
+    Own(std::iter::Peekable<std::vec::IntoIter<(ObjectKey, Arc<Ingress>)>>),
+    /// Lent to it.
+    Lent { segments: Arc<Segments>, next: usize },
+}
+
+impl Items {
+    /// Whether all of them are one piece.
+    fn are_few(&self) -> bool {
+        match self {
+            Self::Own(items) => items.len() <= PIECE,
+            Self::Lent { segments, .. } => segments.len() <= 1,
+        }
+    }
+
+    fn has_more(&mut self) -> bool {
+        match self {
+            Self::Own(items) => items.peek().is_some(),
+            Self::Lent { segments, next } => *next < segments.len(),
+        }
+    }
+
+    /// The next ones, separated by commas; empty only when there are none.
+    fn piece(&mut self) -> Result<Chunk, serde_json::Error> {
+        match self {
+            Self::Own(items) => {
+                let mut bytes = Vec::new();
+                for (key, ingress) in items.take(PIECE) {
+                    if !bytes.is_empty() {
+                        bytes.push(b',');
+                    }
+                    serde_json::to_writer(&mut bytes, &Item { key: &key, ingress: &ingress, demo: false })?;
+                }
+                Ok(Chunk::Own(bytes))
+            }
+            Self::Lent { segments, next } => {
+                let segment = segments.get(*next);
+                *next += 1;
+                Ok(segment
+                    .map(|segment| segment.bytes(true))
+                    .transpose()?
+                    .map_or(Chunk::Own(Vec::new()), Chunk::Lent))
+            }
+        }
+    }
+}
+
 /// The answer's body, piece by piece.
 struct Pieces {
-    items: std::iter::Peekable<std::vec::IntoIter<(ObjectKey, Arc<Ingress>)>>,
-    count: usize,
+    items: Items,
     begun: bool,
     /// The object that the items go into, without them; taken with the last piece.
     rest: Option<Vec<u8>>,
 }
 
 impl Pieces {
-    fn new(items: Vec<(ObjectKey, Arc<Ingress>)>, rest: Vec<u8>) -> Self {
-        Self { count: items.len(), items: items.into_iter().peekable(), begun: false, rest: Some(rest) }
+    fn new(items: Items, rest: Vec<u8>) -> Self {
+        Self { items, begun: false, rest: Some(rest) }
     }
 
-    fn into_body(mut self) -> Result<Body, serde_json::Error> {
-        if self.count > PIECE {
-            return Ok(Body::from_stream(stream::iter(self)));
+    fn into_body(mut self, coding: Coding) -> Result<Body, serde_json::Error> {
+        let mut coder = Coder::new(coding);
+        if self.items.are_few() {
+            let chunks = self.next().transpose()?.unwrap_or_default();
+            let parts: Vec<Bytes> = chunks.into_iter().map(|chunk| coder.code(chunk)).collect();
+            return Ok(Body::from([parts.concat(), coder.finish().to_vec()].concat()));
         }
-        Ok(Body::from(self.next().transpose()?.unwrap_or_default()))
+        let coded = Coded { pieces: self, waiting: VecDeque::new(), coder: Some(coder) };
+        Ok(Body::from_stream(stream::iter(coded)))
+    }
+}
+
+/// The same, coded one chunk after the other, as the client reads.
+struct Coded {
+    pieces: Pieces,
+    waiting: VecDeque<Chunk>,
+    /// `None` once the body is complete.
+    coder: Option<Coder>,
+}
+
+impl Iterator for Coded {
+    type Item = Result<Bytes, serde_json::Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let coder = self.coder.as_mut()?;
+        if self.waiting.is_empty() {
+            match self.pieces.next().transpose() {
+                Ok(chunks) => self.waiting.extend(chunks.unwrap_or_default()),
+                Err(error) => {
+                    self.coder = None;
+                    return Some(Err(error));
+                }
+            }
+        }
+        if let Some(chunk) = self.waiting.pop_front() {
+            return Some(Ok(coder.code(chunk)));
+        }
+        let end = coder.finish();
+        self.coder = None;
+        (!end.is_empty()).then_some(Ok(end))
     }
 }
 
 impl Iterator for Pieces {
-    type Item = Result<Bytes, serde_json::Error>;
+    /// None of them empty.
+    type Item = Result<Vec<Chunk>, serde_json::Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let rest = self.rest.take()?;
-        let mut bytes = Vec::new();
-        if !self.begun {
-            bytes.extend_from_slice(b"{\"items\":[");
-        }
-        for (key, ingress) in self.items.by_ref().take(PIECE) {
-            if self.begun {
-                bytes.push(b',');
-            }
-            self.begun = true;
-            let item = Item { key: &key, ingress: &ingress, demo: false };
-            if let Err(error) = serde_json::to_writer(&mut bytes, &item) {
-                return Some(Err(error));
-            }
-        }
-        if self.items.peek().is_some() {
+        let before: &[u8] = if std::mem::replace(&mut self.begun, true) { b"," } else { b"{\"items\":[" };
+        let piece = match self.items.piece() {
+            Ok(piece) => piece,
+            Err(error) => return Some(Err(error)),
+        };
+        let after = if self.items.has_more() {
             self.rest = Some(rest);
+            Vec::new()
         } else {
-            bytes.extend_from_slice(b"],");
-            bytes.extend_from_slice(rest.strip_prefix(b"{").unwrap_or(&rest));
-        }
-        Some(Ok(bytes.into()))
+            [b"],", rest.strip_prefix(b"{").unwrap_or(&rest)].concat()
+        };
+        let chunks = match piece {
+            Chunk::Own(items) => vec![Chunk::Own([before, &items, &after].concat())],
+            lent => vec![Chunk::Own(before.to_vec()), lent, Chunk::Own(after)],
+        };
+        Some(Ok(chunks.into_iter().filter(|chunk| chunk.len() > 0).collect()))
     }
 }
 

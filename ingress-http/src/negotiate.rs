@@ -52,8 +52,8 @@ impl Form {
     }
 }
 
-/// The media ranges of an `Accept` with their qualities in thousandths.
-fn ranges(value: &str) -> impl Iterator<Item = (String, u16)> {
+/// The media ranges of an `Accept`, or the codings of an `Accept-Encoding`, with their qualities in thousandths.
+pub(crate) fn ranges(value: &str) -> impl Iterator<Item = (String, u16)> {
     value.split(',').filter_map(|part| {
         let mut pieces = part.split(';').map(str::trim);
         let range = pieces.next().filter(|range| !range.is_empty())?.to_ascii_lowercase();

@@ -46,6 +46,11 @@ pub(crate) struct Ranked<'a> {
 }
 
 impl Order {
+    /// Whether this is the order of a store that holds one cluster.
+    pub(crate) fn is_of_keys(self) -> bool {
+        self == Self::default()
+    }
+
     pub(crate) fn parse(text: Option<&str>) -> Result<Self, Problem> {
         let Some(text) = text else { return Ok(Self::default()) };
         let (descending, field) = match text.strip_prefix('-') {

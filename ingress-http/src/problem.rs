@@ -25,7 +25,11 @@
 //!
 //! # not-acceptable
 //!
-//! Status 406. The request's `Accept` names neither JSON nor YAML.
+//! Status 406. The request's `Accept` names neither JSON nor YAML, or its `Accept-Encoding` takes nothing, not even the plain answer.
+//!
+//! # upgrade-required
+//!
+//! Status 426. The path is a WebSocket's, and the request is no handshake.
 //!
 //! # content-too-large
 //!
@@ -105,6 +109,8 @@ pub enum ProblemType {
     MethodNotAllowed,
     /// [`not-acceptable`](self#not-acceptable)
     NotAcceptable,
+    /// [`upgrade-required`](self#upgrade-required)
+    UpgradeRequired,
     /// [`content-too-large`](self#content-too-large)
     ContentTooLarge,
     /// [`uri-too-long`](self#uri-too-long)
@@ -142,6 +148,7 @@ impl ProblemType {
             Self::NotFound => "not-found",
             Self::MethodNotAllowed => "method-not-allowed",
             Self::NotAcceptable => "not-acceptable",
+            Self::UpgradeRequired => "upgrade-required",
             Self::ContentTooLarge => "content-too-large",
             Self::UriTooLong => "uri-too-long",
             Self::MisdirectedRequest => "misdirected-request",
@@ -173,6 +180,7 @@ impl ProblemType {
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::NotAcceptable => 406,
+            Self::UpgradeRequired => 426,
             Self::ContentTooLarge => 413,
             Self::UriTooLong => 414,
             Self::MisdirectedRequest => 421,
@@ -193,6 +201,7 @@ impl ProblemType {
             Self::NotFound => "Not found",
             Self::MethodNotAllowed => "Method not allowed",
             Self::NotAcceptable => "Not acceptable",
+            Self::UpgradeRequired => "Upgrade required",
             Self::ContentTooLarge => "Content too large",
             Self::UriTooLong => "URI too long",
             Self::MisdirectedRequest => "Misdirected request",
@@ -402,6 +411,7 @@ mod tests {
             ProblemType::NotFound,
             ProblemType::MethodNotAllowed,
             ProblemType::NotAcceptable,
+            ProblemType::UpgradeRequired,
             ProblemType::ContentTooLarge,
             ProblemType::UriTooLong,
             ProblemType::MisdirectedRequest,

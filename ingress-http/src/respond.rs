@@ -5,6 +5,7 @@ use axum::response::Response;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
+use crate::coding::Coding;
 use crate::conditional::Tag;
 use crate::problem::Problem;
 
@@ -45,6 +46,20 @@ pub(crate) fn not_modified(tag: &Tag) -> Response {
 fn with_tag(tag: &Tag, response: Response) -> Response {
     let response = with_header(response, header::CACHE_CONTROL, REVALIDATE);
     with_header(response, header::ETAG, tag.header())
+}
+
+/// The same answer, whose body was coded as its client asked.
+pub(crate) fn coded(mut response: Response, coding: Coding) -> Response {
+    if let Some(value) = coding.header() {
+        response.headers_mut().insert(header::CONTENT_ENCODING, value);
+    }
+    varies(response)
+}
+
+/// The same answer, of which there are others for clients that decode something else.
+pub(crate) fn varies(mut response: Response) -> Response {
+    response.headers_mut().append(header::VARY, HeaderValue::from_static("accept-encoding"));
+    response
 }
 
 /// The same answer with one more header, or another value of it.

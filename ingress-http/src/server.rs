@@ -123,7 +123,8 @@ impl Server {
 
     /// Serves a router until `stop` is ready: then nothing more is accepted, answers are finished, and what is not finished when the
     /// grace is over is cut off. Each request has [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo) and
-    /// [`Transport`](crate::Transport) among its extensions. Protocols can't be upgraded (no WebSockets).
+    /// [`Transport`](crate::Transport) among its extensions. A connection of HTTP/1.1 that becomes a
+    /// WebSocket counts as a connection no longer, but as the stream that it is.
     ///
     /// Nothing ends it but `stop`: when the system has no connection to give, it says so once, and tries again in a while.
     ///

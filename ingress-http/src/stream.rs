@@ -10,15 +10,17 @@
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
-use futures::stream;
-use http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use self::events::Events;
 pub(crate) use self::feed::{Feed, Feeds};
 use self::frames::Form;
-use self::leave::Leave;
+use self::leave::Asking;
+pub(crate) use self::segments::Segments;
+pub(crate) use self::socket::socket;
 use self::viewer::{Start, Viewer};
 use crate::app::App;
+use crate::coding::Coding;
 use crate::filter::Filter;
 use crate::limit::place::Place;
 use crate::params::Params;
@@ -32,11 +34,14 @@ mod frames;
 mod leave;
 mod run;
 mod segments;
+mod socket;
 mod viewer;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// Asks nginx, the proxy in front of many a cluster's tools, not to collect events until its buffer is full.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+const NO_TRANSFORM: HeaderValue = HeaderValue::from_static("no-store, no-transform");
 
 pub(crate) async fn events(
     State(app): State<App>,
@@ -45,13 +50,15 @@ pub(crate) async fn events(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
+    let coding = Coding::negotiate(&headers)?;
     let place = |app: &App| app.place(&extensions);
     let events = open(&app, &view, place, &headers, query.as_deref(), Form::Events)?;
-    let body = Body::from_stream(stream::unfold(events, async |mut events| {
-        events.next().await.map(|bytes| (bytes, events))
-    }));
+    let body = Body::from_stream(events.into_body(coding));
     let response = respond::answer(StatusCode::OK, HeaderValue::from_static("text/event-stream"), body);
-    Ok(respond::with_header(response, ACCEL_BUFFERING, HeaderValue::from_static("no")))
+    // Whoever compresses on the way collects events, too.
+    let response = respond::with_header(response, header::CACHE_CONTROL, NO_TRANSFORM);
+    let response = respond::with_header(response, ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    Ok(respond::coded(response, coding))
 }
 
 /// Opens a stream, whatever form its events take.
@@ -76,7 +83,7 @@ fn open(
     if viewer.is_resumed() {
         streams.resumed.one();
     }
-    Ok(Events::new(viewer, form, app.clone(), Leave::of(view), place))
+    Ok(Events::new(viewer, form, app.clone(), Asking::of(view), place))
 }
 
 /// Where the client wants to go on. The header wins over the parameter: a browser that reconnects sends both, and the

@@ -23,6 +23,7 @@ use crate::app::App;
 use crate::auth::{Admitted, Gate, who_asks};
 use crate::filter::Filter;
 use crate::problem::{Problem, ProblemType};
+use crate::stream::{Feed, Segments};
 use crate::upstream::{Budgets, Upstream};
 
 mod access;
@@ -259,6 +260,11 @@ impl Shown {
         lens: &'a Lens,
     ) -> impl Iterator<Item = (&'a ObjectKey, &'a Arc<Ingress>)> {
         lens.select(&self.snapshot, &self.clusters)
+    }
+
+    /// What a feed's lens shows, as it lends it.
+    pub(crate) fn segments(&self, feed: &Feed) -> Arc<Segments> {
+        feed.segments(&self.snapshot)
     }
 
     /// One object, if a lens shows it.

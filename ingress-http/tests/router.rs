@@ -449,7 +449,7 @@ impl Lines {
         }
         for wanted in [
             "content-type: text/event-stream",
-            "cache-control: no-store",
+            "cache-control: no-store, no-transform",
             "x-accel-buffering: no",
             "x-content-type-options: nosniff",
         ] {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::fixture::{cluster, ingress, key, lane, simple};
+use crate::stream::Feed;
 use crate::view::{Grants, Veil};
 
 fn store() -> (Writer<Ingress>, Store<Ingress>) {
@@ -22,8 +23,12 @@ fn ask(store: &Store<Ingress>, query: &str) -> Value {
     let now = "2026-11-21T09:00:00Z".parse().unwrap();
     let shown = Shown::of(store.snapshot(), vec![cluster("a"), cluster("b")]);
     let pieces = question.answer(&shown, false, now).unwrap();
-    let body = pieces.collect::<Result<Vec<_>, _>>().unwrap().concat();
+    let body = plain(pieces);
     serde_json::from_slice(&body).unwrap_or_else(|error| panic!("{query}: {error}"))
+}
+
+fn plain(pieces: Pieces) -> Vec<u8> {
+    pieces.flat_map(Result::unwrap).flat_map(Chunk::into_plain).collect()
 }
 
 fn names(answer: &Value) -> Vec<String> {
@@ -246,5 +251,37 @@ proptest! {
                 prop_assert_eq!(&pages, &expected, "{} in pages of {}", query, limit);
             }
         }
+    }
+}
+
+#[test]
+fn what_is_lent_is_what_would_be_written() {
+    let (mut writer, store) = store();
+    let now: Timestamp = "2026-11-21T09:00:00Z".parse().unwrap();
+    for count in [0, 1, 700, 1500] {
+        for number in 0..count {
+            let (namespace, name) = (format!("n{}", number % 7), format!("x{number:04}"));
+            let class = if number % 3 == 0 { "nginx" } else { "other" };
+            writer.apply(key("a", &namespace, &name), simple(&namespace, &name, 1, class, "h.example.com"));
+        }
+        writer.publish();
+        let shown = Shown::of(store.snapshot(), vec![cluster("a")]);
+        for query in ["", "class=nginx", "namespaces=n1,n3", "class=none", "sort=namespace"] {
+            let question = Question::parse(Some(query), all).unwrap();
+            assert!(question.is_for_everything(&shown));
+            let feed = Feed::new(question.lens.clone(), vec![cluster("a")], false, crate::fixture::closed());
+            let lent = question.answer_everything(&shown, shown.segments(&feed), true, now).unwrap();
+            let written = question.answer(&shown, true, now).unwrap();
+            assert!(plain(lent) == plain(written), "{count} {query}");
+        }
+    }
+    let two = Shown::of(store.snapshot(), vec![cluster("a"), cluster("b")]);
+    assert!(
+        !Question::parse(Some(""), all).unwrap().is_for_everything(&two),
+        "other clusters come in between"
+    );
+    for query in ["sort=name", "sort=-namespace", "limit=5"] {
+        let shown = Shown::of(store.snapshot(), vec![cluster("a")]);
+        assert!(!Question::parse(Some(query), all).unwrap().is_for_everything(&shown), "{query}");
     }
 }

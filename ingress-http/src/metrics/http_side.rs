@@ -61,6 +61,7 @@ impl Level {
 pub(crate) enum Route {
     Ingresses,
     Stream,
+    Socket,
     Object,
     ObjectYaml,
     Namespaces,
@@ -79,9 +80,10 @@ pub(crate) enum Route {
 
 impl Route {
     /// In the order of their declaration.
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 16] = [
         Self::Ingresses,
         Self::Stream,
+        Self::Socket,
         Self::Object,
         Self::ObjectYaml,
         Self::Namespaces,
@@ -102,6 +104,7 @@ impl Route {
         match self {
             Self::Ingresses => "/api/ingresses",
             Self::Stream => "/api/ingresses/stream",
+            Self::Socket => "/api/ingresses/ws",
             Self::Object => "/api/ingresses/{namespace}/{name}",
             Self::ObjectYaml => "/api/ingresses/{namespace}/{name}/yaml",
             Self::Namespaces => "/api/namespaces",
@@ -122,9 +125,9 @@ impl Route {
 const METHODS: [&str; 5] = ["GET", "HEAD", "POST", "DELETE", "other"];
 
 /// The statuses of the router's answers; the last place is for any other.
-const CODES: [&str; 20] = [
-    "200", "204", "303", "304", "400", "401", "403", "404", "405", "406", "413", "414", "421", "429", "431",
-    "500", "502", "503", "504", "other",
+const CODES: [&str; 22] = [
+    "101", "200", "204", "303", "304", "400", "401", "403", "404", "405", "406", "413", "414", "421", "426", "429",
+    "431", "500", "502", "503", "504", "other",
 ];
 
 fn method_at(method: &Method) -> usize {
@@ -349,9 +352,13 @@ impl StreamCounters {
         }
     }
 
-    /// Adds what was written, with its size.
-    pub(crate) fn sent(&self, bytes: usize, written: &Written) {
+    /// Adds bytes that a connection took.
+    pub(crate) fn handed(&self, bytes: usize) {
         self.bytes.add(bytes as u64);
+    }
+
+    /// Adds what was written.
+    pub(crate) fn sent(&self, written: &Written) {
         let events = self.events.iter().zip(&written.events);
         let resets = self.resets.iter().zip(&written.resets);
         for (count, more) in events.chain(resets).filter(|(_, more)| **more > 0) {
@@ -434,8 +441,11 @@ pub(super) fn encode(app: &App, families: &mut Families<'_>) -> fmt::Result {
         [([], streams.coalesced.get())],
     )?;
     families.gauges(
-        about("stream_queued", "Bytes that are encoded and not yet taken by connections, over all streams")
-            .bytes(),
+        about(
+            "stream_queued",
+            "Bytes of events that connections have not taken yet, before compression, over all streams",
+        )
+        .bytes(),
         [],
         [([], streams.queued.get())],
     )?;
@@ -445,7 +455,7 @@ pub(super) fn encode(app: &App, families: &mut Families<'_>) -> fmt::Result {
         EventType::ALL.into_iter().zip(&streams.events).map(|(event, count)| ([event.as_str()], count.get())),
     )?;
     families.counters(
-        about("stream_sent", "Bytes of streams handed to connections, before compression or TLS").bytes(),
+        about("stream_sent", "Bytes of streams handed to connections, as compressed, before TLS").bytes(),
         [],
         [([], streams.bytes.get())],
     )
@@ -490,7 +500,8 @@ mod tests {
             written.event(EventType::Added);
             written.event(EventType::Reset);
             written.reset(Reset::Lagged);
-            streams.sent(10, &written);
+            streams.sent(&written);
+            streams.handed(10);
         }
         assert_eq!(streams.bytes.get(), 20);
         assert_eq!(streams.events.iter().map(Count::get).collect::<Vec<_>>(), [0, 0, 2, 0, 0, 0, 2, 0]);

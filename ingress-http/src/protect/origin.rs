@@ -51,6 +51,11 @@ impl Origins {
         origins.collect::<Result<_, _>>().map(Self)
     }
 
+    /// As browsers write them.
+    pub(crate) fn all(&self) -> &[HeaderValue] {
+        &self.0
+    }
+
     /// The layer that lets them in; `None` if there are none.
     pub(crate) fn layer(&self) -> Option<CorsLayer> {
         if self.0.is_empty() {

@@ -155,7 +155,8 @@ async fn http1(io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, served:
     let mut builder = http1::Builder::new();
     // The deadline for heads is ours, see `life`.
     builder.header_read_timeout(None).max_buf_size(HEAD);
-    let connection = builder.serve_connection(TokioIo::new(io), served.requests(None));
+    // A WebSocket's end of it outlives this: then the stream's own place and deadlines hold, not the connection's.
+    let connection = builder.serve_connection(TokioIo::new(io), served.requests(None)).with_upgrades();
     drive(connection, None, served).await;
 }
 
@@ -185,9 +186,9 @@ trait Connection: Future<Output = hyper::Result<()>> {
     fn shut_down(self: Pin<&mut Self>);
 }
 
-impl<I> Connection for http1::Connection<I, Requests>
+impl<I> Connection for http1::UpgradeableConnection<I, Requests>
 where
-    I: hyper::rt::Read + hyper::rt::Write + Unpin,
+    I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
 {
     fn shut_down(self: Pin<&mut Self>) {
         self.graceful_shutdown();

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::FutureExt as _;
+use futures::{FutureExt as _, Stream, stream};
 use tokio::time::{Instant, sleep_until};
 
 use super::frames::{Form, Frames};
-use super::leave::Leave;
+use super::leave::Asking;
 use super::viewer::Viewer;
 use crate::app::App;
+use crate::coding::{Chunk, Coder, Coding};
 use crate::limit::place::Place;
 use crate::shutdown::Signal;
 use crate::view::Verdict;
@@ -17,14 +18,15 @@ use crate::view::Verdict;
 /// By how much a wait that one client is told may differ from the configured one, either way.
 const SPREAD: f64 = 0.5;
 
-const SHUTDOWN: &str = "shutdown";
+/// Why a stream ends when the server does.
+pub(super) const SHUTDOWN: &str = "shutdown";
 
 /// One stream: asked for the next bytes when its connection can take some.
 pub(super) struct Events {
     viewer: Viewer,
     frames: Frames,
     app: App,
-    leave: Leave,
+    leave: Asking,
     shutdown: Signal,
     next_beat: Instant,
     over: Option<&'static str>,
@@ -34,7 +36,7 @@ pub(super) struct Events {
 }
 
 impl Events {
-    pub(super) fn new(viewer: Viewer, form: Form, app: App, leave: Leave, place: Place) -> Self {
+    pub(super) fn new(viewer: Viewer, form: Form, app: App, leave: Asking, place: Place) -> Self {
         let options = app.options();
         let mut frames = Frames::new(form);
         frames.retry(spread(options.retry, rand::random()));
@@ -43,14 +45,35 @@ impl Events {
         Self { viewer, frames, app, leave, shutdown, next_beat, over: None, queued: 0, _place: place }
     }
 
+    /// The stream as the body of an answer.
+    pub(super) fn into_body(
+        self,
+        coding: Coding,
+    ) -> impl Stream<Item = Result<Bytes, serde_json::Error>> + Send + 'static {
+        stream::unfold((self, Some(Coder::new(coding))), async |(mut events, coder)| {
+            let mut coder = coder?;
+            let bytes = match events.next().await {
+                Some(Ok(chunk)) => coder.code(chunk),
+                Some(Err(error)) => return Some((Err(error), (events, None))),
+                None => {
+                    let end = coder.finish();
+                    events.handed(end.len());
+                    return (!end.is_empty()).then_some((Ok(end), (events, None)));
+                }
+            };
+            events.handed(bytes.len());
+            Some((Ok(bytes), (events, Some(coder))))
+        })
+    }
+
     /// The next piece; `None` after `end`.
     ///
     /// # Cancel safety
     ///
     /// Safe: what was not returned yet is still there for the next call.
-    pub(super) async fn next(&mut self) -> Option<Result<Bytes, serde_json::Error>> {
+    pub(super) async fn next(&mut self) -> Option<Result<Chunk, serde_json::Error>> {
         let written = self.write().await;
-        let bytes = self.frames.take();
+        let chunk = self.frames.take();
         self.app.counters().streams.queued.moved(self.queued, self.frames.len());
         self.queued = self.frames.len();
         if let Err(error) = written {
@@ -58,15 +81,25 @@ impl Events {
             self.over = Some("internal");
             return Some(Err(error));
         }
-        let bytes = bytes?;
-        self.app.counters().streams.sent(bytes.len(), &self.frames.written());
-        Some(Ok(bytes))
+        let chunk = chunk?;
+        self.app.counters().streams.sent(&self.frames.written());
+        Some(Ok(chunk))
     }
 
     /// Why the stream ended; `None` while it has not.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for transports that close with a reason"))]
     pub(super) fn over(&self) -> Option<&'static str> {
         self.over
+    }
+
+    /// How many bytes there is room for in what waits to be sent.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.frames.capacity()
+    }
+
+    /// Counts bytes that the connection took.
+    pub(super) fn handed(&self, bytes: usize) {
+        self.app.counters().streams.handed(bytes);
     }
 
     async fn write(&mut self) -> Result<(), serde_json::Error> {
@@ -112,6 +145,7 @@ impl Events {
     }
 
     fn beat(&mut self) {
+        self.app.tidy();
         self.frames.heartbeat(self.viewer.untold());
         self.next_beat = Instant::now() + self.app.options().heartbeat;
     }

@@ -8,13 +8,13 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use bytes::Bytes;
 use ingress_core::{Batch, ClusterId, Ingress, Position, Snapshot};
 use tokio::time::Instant;
 
 use super::frames::{Form, Frames};
 use super::run::{Run, Span, Told};
 use super::segments::{self, Segments};
+use crate::coding::Shared;
 use crate::dashboard::DEFAULT_MAX_BACKLOG;
 use crate::metrics::http_side::Written;
 use crate::view::{Lens, Mark};
@@ -27,6 +27,9 @@ const HELD: usize = 1 << 20;
 const HELD_RUNS: usize = 8 << 20;
 const RUNS: usize = 8;
 
+/// How many feeds are held for lists that may be asked for again.
+const RECENT: usize = 4;
+
 /// How long an encoded snapshot, or a run, is held for the next viewer, after the last one asked for it.
 const KEPT: Duration = Duration::from_secs(10);
 
@@ -34,6 +37,8 @@ const KEPT: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub(crate) struct Feeds {
     by_lens: Mutex<HashMap<Lens, Weak<Feed>>>,
+    /// Those that lists were answered from lately, for the next list.
+    recent: Mutex<VecDeque<(Arc<Feed>, Instant)>>,
 }
 
 /// Everything that is the same for all viewers of one lens.
@@ -60,7 +65,7 @@ struct Held {
 #[derive(Debug, Clone)]
 pub(super) struct Piece {
     /// Empty when nothing that is shown changed.
-    pub(super) bytes: Bytes,
+    pub(super) bytes: Shared,
     pub(super) written: Written,
     /// The index in the batch of the first change that is not in it.
     pub(super) next: usize,
@@ -87,6 +92,22 @@ impl Feeds {
         let feed = Arc::new(make(lens.clone()));
         by_lens.insert(lens, Arc::downgrade(&feed));
         feed
+    }
+
+    /// Holds on to a feed for a while, though nobody looks through it: somebody asked for a list, and more may.
+    pub(crate) fn remember(&self, feed: &Arc<Feed>) {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.retain(|(known, since)| !Arc::ptr_eq(known, feed) && since.elapsed() <= KEPT);
+        recent.push_back((feed.clone(), Instant::now()));
+        if recent.len() > RECENT {
+            recent.pop_front();
+        }
+    }
+
+    /// Lets go of feeds that no list was asked for of lately.
+    pub(crate) fn tidy(&self) {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.retain(|(_, since)| since.elapsed() <= KEPT);
     }
 }
 
@@ -164,7 +185,8 @@ impl Feed {
             next += 1;
         }
         let seen = Position::new(batch.epoch, (batch.first_seq + next as u64).saturating_sub(1));
-        Ok(Piece { bytes: frames.take().unwrap_or_default(), written: frames.written(), next, seen, told })
+        let (bytes, written) = frames.into_shared();
+        Ok(Piece { bytes, written, next, seen, told })
     }
 
     /// Everything after one position up to another, folded; `batches` hold it. Who missed the same is given the same.
@@ -201,7 +223,7 @@ impl Feed {
     }
 
     /// A snapshot in segments. What did not change since the last one was asked for is not encoded again.
-    pub(super) fn segments(&self, snapshot: &Snapshot<Ingress>) -> Arc<Segments> {
+    pub(crate) fn segments(&self, snapshot: &Snapshot<Ingress>) -> Arc<Segments> {
         let position = snapshot.position();
         let mut held = self.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
         let known = held.take();
@@ -228,7 +250,7 @@ impl Feed {
 impl Piece {
     /// What it costs to hold, also when it is empty.
     fn cost(&self) -> usize {
-        self.bytes.len() + 256
+        self.bytes.cost() + 256
     }
 }
 
@@ -270,7 +292,7 @@ mod tests {
             let mut from = 0;
             while from < batch.changes.len() {
                 let (one, other) = (piece(&batch, from), piece(&batch, from));
-                assert_eq!(one.bytes.as_ptr(), other.bytes.as_ptr(), "the same bytes");
+                assert_eq!(one.bytes.plain().as_ptr(), other.bytes.plain().as_ptr(), "the same bytes");
                 assert!(one.next > from);
                 from = one.next;
             }
@@ -278,6 +300,26 @@ mod tests {
         let pieces = feed.pieces[0].lock().unwrap();
         assert!(pieces.values().map(Piece::cost).sum::<usize>() <= HELD);
         assert!(pieces.len() > 1 && *pieces.keys().next().unwrap() > 1000, "the newest are held");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_list_s_feed_is_there_for_the_next_list_and_not_for_ever() {
+        let feeds = Feeds::default();
+        let of =
+            |query: &str| feeds.of(lens(query), |lens| Feed::new(lens, vec![cluster("c")], false, closed()));
+        let asked = of("class=x0");
+        feeds.remember(&asked);
+        let first = Arc::downgrade(&asked);
+        drop(asked);
+        assert!(first.upgrade().is_some_and(|first| Arc::ptr_eq(&first, &of("class=x0"))));
+        for other in 1..=RECENT {
+            feeds.remember(&of(&format!("class=x{other}")));
+        }
+        assert!(first.upgrade().is_none(), "only so many are held");
+        assert_eq!(feeds.recent.lock().unwrap().len(), RECENT);
+        tokio::time::advance(KEPT * 2).await;
+        feeds.tidy();
+        assert!(feeds.recent.lock().unwrap().is_empty());
     }
 
     #[tokio::test(start_paused = true)]

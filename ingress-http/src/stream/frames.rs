@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use bytes::Bytes;
 use serde::Serialize;
 
+use crate::coding::{Chunk, Shared};
 use crate::metrics::http_side::{EventType, Reset, Written};
 use crate::view::{Event, Mark};
 use crate::wire::{BreakerOf, Deleted, Item, Lane, Text};
@@ -34,7 +34,7 @@ impl Form {
 #[derive(Debug, Default)]
 pub(super) struct Frames {
     form: Form,
-    ready: VecDeque<Bytes>,
+    ready: VecDeque<Chunk>,
     ready_bytes: usize,
     bytes: Vec<u8>,
     written: Written,
@@ -76,14 +76,26 @@ impl Frames {
     }
 
     /// The next bytes to send; `None` when everything was taken. What is empty then holds no memory.
-    pub(super) fn take(&mut self) -> Option<Bytes> {
-        if let Some(bytes) = self.ready.pop_front() {
-            self.ready_bytes -= bytes.len();
-            return Some(bytes);
+    pub(super) fn take(&mut self) -> Option<Chunk> {
+        if let Some(chunk) = self.ready.pop_front() {
+            self.ready_bytes -= chunk.len();
+            return Some(chunk);
         }
         self.ready = VecDeque::new();
         let bytes = std::mem::take(&mut self.bytes);
-        (!bytes.is_empty()).then(|| bytes.into())
+        (!bytes.is_empty()).then_some(Chunk::Own(bytes))
+    }
+
+    /// What was written, all at once, for others to be lent.
+    pub(super) fn into_shared(mut self) -> (Shared, Written) {
+        let written = self.written();
+        (Shared::new(self.bytes.into()), written)
+    }
+
+    /// How much memory is held.
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.ready.capacity() + self.bytes.capacity()
     }
 
     /// What was written since the last time that this was asked.
@@ -97,13 +109,16 @@ impl Frames {
     }
 
     /// Bytes that others are sent, too, and which events they are.
-    pub(super) fn lend(&mut self, bytes: Bytes, written: &Written) {
+    pub(super) fn lend(&mut self, shared: Shared, written: &Written) {
         self.written.add(written);
-        let own = std::mem::take(&mut self.bytes);
-        for bytes in [own.into(), bytes] {
-            if !bytes.is_empty() {
-                self.ready_bytes += bytes.len();
-                self.ready.push_back(bytes);
+        if shared.plain().is_empty() {
+            return;
+        }
+        let own = Chunk::Own(std::mem::take(&mut self.bytes));
+        for chunk in [own, Chunk::Lent(shared)] {
+            if chunk.len() > 0 {
+                self.ready_bytes += chunk.len();
+                self.ready.push_back(chunk);
             }
         }
     }
@@ -239,23 +254,27 @@ mod tests {
     fn written(write: impl FnOnce(&mut Frames)) -> String {
         let mut frames = Frames::default();
         write(&mut frames);
-        let all: Vec<u8> = std::iter::from_fn(|| frames.take()).flatten().collect();
+        let all: Vec<u8> = std::iter::from_fn(|| frames.take()).flat_map(Chunk::into_plain).collect();
         assert!(frames.is_empty() && frames.ready_bytes == 0);
         String::from_utf8(all).unwrap()
+    }
+
+    fn shared(text: impl Into<bytes::Bytes>) -> Shared {
+        Shared::new(text.into())
     }
 
     #[test]
     fn what_is_lent_stays_in_its_place() {
         let all = written(|frames| {
-            frames.lend(Bytes::from_static(b"1"), &Written::default());
+            frames.lend(shared("1"), &Written::default());
             frames.text("2");
-            frames.lend(Bytes::new(), &Written::default());
-            frames.lend(Bytes::from_static(b"3"), &Written::default());
+            frames.lend(shared(""), &Written::default());
+            frames.lend(shared("3"), &Written::default());
             frames.text("4");
         });
         assert_eq!(all, "1234");
         let mut frames = Frames::default();
-        frames.lend(vec![0; FULL].into(), &Written::default());
+        frames.lend(shared(vec![0; FULL]), &Written::default());
         assert!(frames.is_full());
     }
 

@@ -19,10 +19,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
 use ingress_core::{Batch, Change, Ingress, LaneId, LaneStatus, ObjectKey, Position};
 
 use super::frames::{Form, Frames};
+use crate::coding::Shared;
 use crate::metrics::http_side::Written;
 use crate::view::{Event, LaneSight, Lens};
 use crate::wire::BreakerOf;
@@ -65,7 +65,7 @@ pub(super) struct Run {
 struct Part {
     entries: Vec<Entry>,
     /// By form.
-    encoded: [Mutex<Option<(Bytes, Written)>>; Form::COUNT],
+    encoded: [Mutex<Option<(Shared, Written)>>; Form::COUNT],
 }
 
 #[derive(Debug)]
@@ -171,10 +171,10 @@ impl Run {
         lens: &Lens,
         breaker_of: &BreakerOf,
         keep: bool,
-    ) -> Result<(Bytes, Written), serde_json::Error> {
-        let Some(part) = self.parts.get(at) else { return Ok((Bytes::new(), Written::default())) };
+    ) -> Result<(Shared, Written), serde_json::Error> {
+        let Some(part) = self.parts.get(at) else { return Ok(Default::default()) };
         let Some(encoded) = part.encoded.get(form as usize) else {
-            return Ok((Bytes::new(), Written::default()));
+            return Ok(Default::default());
         };
         let mut encoded = encoded.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(encoded) = &*encoded {
@@ -186,12 +186,11 @@ impl Run {
             let id = (is_last && nth == part.entries.len()).then(|| lens.mark(self.span.to));
             frames.change(&entry.event(), id, breaker_of)?;
         }
-        let written = frames.written();
-        let bytes = frames.take().unwrap_or_default();
+        let part = frames.into_shared();
         if keep {
-            *encoded = Some((bytes.clone(), written));
+            *encoded = Some(part.clone());
         }
-        Ok((bytes, written))
+        Ok(part)
     }
 }
 

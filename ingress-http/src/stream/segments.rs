@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
 use ingress_core::{Ingress, ObjectKey};
 
+use crate::coding::Shared;
 use crate::wire::Item;
 
 /// How many objects one segment holds at most.
@@ -19,13 +19,13 @@ pub(super) const LARGEST: usize = 500;
 const ONE_IN: u64 = 200;
 
 /// All of a snapshot that is shown, in order.
-pub(super) type Segments = Vec<Arc<Segment>>;
+pub(crate) type Segments = Vec<Arc<Segment>>;
 
 /// Some objects in a row.
 #[derive(Debug)]
-pub(super) struct Segment {
+pub(crate) struct Segment {
     objects: Vec<(ObjectKey, Arc<Ingress>)>,
-    bytes: Mutex<Option<Bytes>>,
+    bytes: Mutex<Option<Shared>>,
 }
 
 impl Segment {
@@ -34,7 +34,7 @@ impl Segment {
     }
 
     /// The objects as items of a JSON array, without its brackets; kept for the next one who asks, if there is to be one.
-    pub(super) fn bytes(&self, keep: bool) -> Result<Bytes, serde_json::Error> {
+    pub(crate) fn bytes(&self, keep: bool) -> Result<Shared, serde_json::Error> {
         let mut bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(bytes) = &*bytes {
             return Ok(bytes.clone());
@@ -47,11 +47,16 @@ impl Segment {
             serde_json::to_writer(&mut items, &Item { key, ingress, demo: false })?;
         }
         items.shrink_to_fit();
-        let items = Bytes::from(items);
+        let items = Shared::new(items.into());
         if keep {
             *bytes = Some(items.clone());
         }
         Ok(items)
+    }
+
+    /// How many objects there are.
+    pub(crate) fn len(&self) -> usize {
+        self.objects.len()
     }
 
     fn is_of(&self, objects: &[(&ObjectKey, &Arc<Ingress>)]) -> bool {
@@ -108,7 +113,7 @@ mod tests {
     fn json(segments: &Segments) -> String {
         let parts: Vec<String> = segments
             .iter()
-            .map(|segment| String::from_utf8(segment.bytes(true).unwrap().to_vec()).unwrap())
+            .map(|segment| String::from_utf8(segment.bytes(true).unwrap().plain().to_vec()).unwrap())
             .collect();
         format!("[{}]", parts.join(","))
     }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::frames::Frames;
 use super::*;
+use crate::coding::Chunk;
 use crate::fixture::{closed, cluster, key, lane, lens, simple};
 use crate::view::Mark;
 
@@ -63,7 +64,7 @@ fn parse(bytes: &[u8]) -> Vec<Block> {
 }
 
 fn all(frames: &mut Frames) -> Vec<u8> {
-    std::iter::from_fn(|| frames.take()).flatten().collect()
+    std::iter::from_fn(|| frames.take()).flat_map(Chunk::into_plain).collect()
 }
 
 /// Everything that can be written without waiting.
@@ -184,7 +185,7 @@ fn viewers_of_one_filter_are_lent_the_same_bytes() {
             let mut frames = Frames::default();
             while viewer.advance(&mut frames).unwrap() {}
             let parts: Vec<_> = std::iter::from_fn(|| frames.take()).collect();
-            parts.iter().max_by_key(|part| part.len()).map(|part| part.as_ptr())
+            parts.into_iter().max_by_key(Chunk::len).map(|part| part.into_plain().as_ptr())
         })
     };
     let [one, other, third] = lent(&mut viewers);
@@ -357,7 +358,7 @@ fn who_is_behind_is_told_the_last_states_in_the_order_of_the_last_changes() {
     let told = viewers.each_mut().map(|viewer| {
         let mut frames = Frames::default();
         while viewer.advance(&mut frames).unwrap() {}
-        let lent = frames.take().unwrap();
+        let lent = frames.take().unwrap().into_plain();
         let blocks = parse(&lent);
         assert_eq!(blocks[0].data.as_ref().unwrap()["resourceVersion"], "79");
         (lent.as_ptr(), script(&blocks))

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::app::Options;
+use crate::coding::Coding;
 use crate::fixture::grants;
 use crate::protect::Protection;
 use crate::shutdown::Shutdown;
@@ -33,7 +34,7 @@ fn supervised(store: &Store<Ingress>, query: &str, app: &App) -> (Events, mpsc::
     let (decide, verdicts) = mpsc::channel(10);
     let viewer = viewer(store, query, Start::Fresh);
     let place = app.place(&Extensions::new()).unwrap();
-    let events = Events::new(viewer, Form::Events, app.clone(), Leave::Scripted(verdicts), place);
+    let events = Events::new(viewer, Form::Events, app.clone(), Asking::scripted(verdicts), place);
     (events, decide)
 }
 
@@ -42,10 +43,10 @@ fn events(store: &Store<Ingress>, query: &str, shutdown: &Shutdown) -> Events {
 }
 
 async fn next(events: &mut Events) -> Vec<Block> {
-    let mut bytes = events.next().await.unwrap().unwrap().to_vec();
+    let mut bytes = events.next().await.unwrap().unwrap().into_plain().to_vec();
     while let Some(more) = events.next().now_or_never() {
         let Some(more) = more else { break };
-        bytes.extend(more.unwrap());
+        bytes.extend(more.unwrap().into_plain());
     }
     parse(&bytes)
 }
@@ -119,7 +120,7 @@ async fn a_large_batch_is_not_held_as_bytes() {
     writer.publish();
     let (mut seen, mut pieces) = (0, 0);
     while seen < 5000 {
-        let bytes = events.next().await.unwrap().unwrap();
+        let bytes = events.next().await.unwrap().unwrap().into_plain();
         assert!(bytes.len() < 80 * 1024, "{} bytes at once", bytes.len());
         seen += parse(&bytes).len();
         pieces += 1;
@@ -211,8 +212,15 @@ async fn clients_are_told_waits_of_their_own() {
     assert!(waits.len() > 5 && waits.iter().all(|wait| (1000..=3000).contains(wait)), "{waits:?}");
 }
 
-#[test]
-fn a_stream_that_waits_is_small() {
+#[tokio::test]
+async fn a_stream_that_waits_is_small() {
     // Ten thousand of them are kept; what a connection takes beside is not this crate's.
-    assert!(size_of::<Events>() <= 768, "{}", size_of::<Events>());
+    let (mut writer, store) = store(1000);
+    (0..300).for_each(|number| put(&mut writer, "n", &format!("x{number}"), 1, "nginx"));
+    writer.publish();
+    let (mut events, _decide) = supervised(&store, "", &app(&Shutdown::new()));
+    next(&mut events).await;
+    assert_eq!(events.held(), 0, "what was sent is not held");
+    let body = events.into_body(Coding::Brotli);
+    assert!(size_of_val(&body) <= 2048, "{}", size_of_val(&body));
 }
