@@ -53,12 +53,13 @@ async fn namespaces(browser: &mut Browser, base: &str) -> Result<BTreeSet<String
     let answer = browser.get(&format!("{base}/api/ingresses")).await?;
     ensure!(answer.status == StatusCode::OK, "{}: {}", answer.status, answer.text());
     let list = answer.json()?;
-    let items = list["items"].as_array().context("no items")?;
+    let items = list.get("items").and_then(Value::as_array).context("no items")?;
     Ok(items.iter().filter_map(|item| Some(item["namespace"].as_str()?.to_owned())).collect())
 }
 
 async fn user(browser: &mut Browser, base: &str) -> Result<Value> {
-    Ok(browser.get(&format!("{base}/auth/session")).await?.json()?["user"].clone())
+    let session = browser.get(&format!("{base}/auth/session")).await?.json()?;
+    session.get("user").cloned().context("no user")
 }
 
 fn holds_no_secret(dashboard: &Dashboard, more: &[&str]) -> Result<()> {

@@ -193,4 +193,45 @@ mod tests {
         assert!(Http::new(None).is_ok());
         assert_eq!(Http::new(Some(b"nothing")).err().unwrap(), "holds no certificate");
     }
+
+    #[cfg(feature = "server")]
+    #[tokio::test]
+    async fn only_authorities_that_are_believed_make_a_connection() {
+        use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority = params.self_signed(&key).unwrap().pem();
+        let issuer = Issuer::new(params, key);
+        let key = KeyPair::generate().unwrap();
+        let certificate =
+            CertificateParams::new(["localhost".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            std::fs::write(folder.path().join(name), text).unwrap();
+            folder.path().join(name)
+        };
+        let tls = crate::server::Tls::from_files(
+            file("crt", &certificate.pem()),
+            file("key", &key.serialize_pem()),
+        );
+        let server = crate::server::Server::builder().tls(tls.unwrap()).build();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let router = axum::Router::new().route("/", axum::routing::get(|| async { "here" }));
+        let mut serving = tokio::task::JoinSet::new();
+        serving.spawn(async move { server.serve(listener, router, std::future::pending()).await });
+
+        let ask = async |http: &Http, host: &str| {
+            let request = http::Request::get(format!("https://{host}:{port}/")).body(Vec::new()).unwrap();
+            http.call(request).await.map(|answer| String::from_utf8(answer.into_body()).unwrap())
+        };
+        let believing = Http::new(Some(authority.as_bytes())).unwrap();
+        assert_eq!(ask(&believing, "localhost").await.unwrap(), "here");
+        for (http, host) in [(&believing, "127.0.0.1"), (&Http::new(None).unwrap(), "localhost")] {
+            let error = ask(http, host).await.unwrap_err().to_string();
+            assert!(error.contains("certificate"), "{host}: {error}");
+        }
+    }
 }

@@ -14,6 +14,7 @@ use tower::ServiceExt as _;
 use self::fake::{CLIENT, Fake, SECRET};
 use super::*;
 use crate::Dashboard;
+use crate::auth::CookieKey;
 use crate::fixture::cluster;
 
 mod fake;
@@ -25,6 +26,7 @@ struct Stage {
     fake: Fake,
     router: Router,
     cookies: BTreeMap<String, String>,
+    key: CookieKey,
 }
 
 struct Answer {
@@ -65,13 +67,25 @@ impl Stage {
         let oidc = configure(builder).build().unwrap();
         let (source, _) =
             scripted::cluster(ClusterInfo::new(cluster("c"), ingress_core::source::Origin::Custom));
-        let dashboard = Dashboard::builder(Hub::builder(source).start()).authentication(oidc).build();
+        let key = CookieKey::random();
+        let dashboard = Dashboard::builder(Hub::builder(source).start())
+            .authentication(oidc)
+            .cookie_key(key.clone())
+            .build();
         let router = Router::new().nest("/routes", dashboard.into_router());
-        Self { fake, router, cookies: BTreeMap::new() }
+        Self { fake, router, cookies: BTreeMap::new(), key }
     }
 
     async fn send(&mut self, method: &str, path: &str) -> Answer {
         send(&self.router, &mut self.cookies, method, path).await
+    }
+
+    /// Has the browser hold what this router may have given it.
+    fn hold(&mut self, name: &str, text: &str) {
+        let attributes = crate::auth::session::attributes("/", true);
+        let cookie = self.key.seal(name, text, 1, attributes).unwrap().remove(0);
+        let (name, value) = cookie.split(';').next().unwrap().split_once('=').unwrap();
+        self.cookies.insert(name.to_owned(), value.to_owned());
     }
 
     async fn get(&mut self, path: &str) -> Answer {
@@ -241,10 +255,12 @@ async fn an_id_token_that_is_not_right_signs_nobody_in() {
         stage.sign_in().await.is_problem(401, "unauthenticated", detail);
         assert_eq!(stage.user().await, Value::Null);
     }
-    stage.fake.set(|world| (world.claims, world.alg_none) = (json!({}), true));
-    let answer = stage.sign_in().await;
-    assert!(answer.status == 401 || answer.status == 503, "{}: {}", answer.status, answer.text);
-    stage.fake.set(|world| (world.alg_none, world.gives_id_token) = (false, false));
+    // Both are among those that the provider says it uses.
+    for alg in ["none", "HS256"] {
+        stage.fake.set(|world| (world.claims, world.alg) = (json!({}), alg));
+        stage.sign_in().await.is_problem(401, "unauthenticated", "a way that is not accepted");
+    }
+    stage.fake.set(|world| (world.alg, world.gives_id_token) = ("ES256", false));
     stage.sign_in().await.is_problem(401, "unauthenticated", "no ID token");
     stage.fake.set(|world| world.gives_id_token = true);
     // For others besides is no fault.
@@ -407,6 +423,44 @@ async fn a_session_that_can_not_be_renewed_ends() {
     tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
     stage.get("/routes/api/info").await.is_problem(401, "unauthenticated", "expired");
     assert_eq!(stage.fake.look(|world| world.renewals), 0);
+}
+
+#[tokio::test]
+async fn a_day_later_people_sign_in_again_whatever_their_provider_would_renew() {
+    let mut stage = Stage::set().await;
+    stage.fake.set(|world| world.refresh = Some("refresh-0".into()));
+    let now = ingress_core::clock::wall_now().as_second();
+    let session = Session {
+        user: "ann-7".into(),
+        groups: Vec::new(),
+        subject: "ann-7".into(),
+        nonce: "n".into(),
+        expires: now - 1,
+        until: now - 1,
+        refresh: Some("refresh-0".into()),
+    };
+    stage.hold("ingress-session", &serde_json::to_string(&session).unwrap());
+    stage.get("/routes/api/info").await.is_problem(401, "unauthenticated", "expired");
+    assert_eq!(stage.fake.look(|world| world.renewals), 0);
+    let fresh = Session { until: now + 60, ..session };
+    stage.hold("ingress-session", &serde_json::to_string(&fresh).unwrap());
+    assert_eq!(stage.user().await, "ann-7");
+    assert_eq!(stage.fake.look(|world| world.renewals), 1);
+}
+
+#[tokio::test]
+async fn whoever_takes_too_long_begins_again() {
+    let mut stage = Stage::set().await;
+    let now = ingress_core::clock::wall_now().as_second();
+    for (until, detail) in
+        [(now - 1, "no sign-in that this browser began"), (now + 60, "does not take the code")]
+    {
+        let login =
+            json!({"state": "s", "nonce": "n", "verifier": "v".repeat(43), "back": "/", "until": until});
+        stage.hold("ingress-login", &login.to_string());
+        let answer = stage.get("/routes/auth/callback?code=c&state=s").await;
+        assert!(answer.text.contains(detail), "{}", answer.text);
+    }
 }
 
 #[tokio::test]

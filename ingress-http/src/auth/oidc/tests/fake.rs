@@ -13,6 +13,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use ingress_core::clock::wall_now;
 use openidconnect::url::Url;
+use ring::hmac;
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use serde_json::{Value, json};
@@ -38,8 +39,8 @@ pub(super) struct World {
     told: Vec<Value>,
     /// What differs from a right ID token; `null` takes a claim out.
     pub(super) claims: Value,
-    /// Signed with nothing at all.
-    pub(super) alg_none: bool,
+    /// How ID tokens are signed: `ES256`, which is right, `HS256` with the client's secret, or `none`.
+    pub(super) alg: &'static str,
     pub(super) gives_id_token: bool,
     pub(super) down: bool,
     pub(super) redirects: bool,
@@ -68,7 +69,7 @@ impl Fake {
             kid,
             told: vec![jwk],
             claims: json!({}),
-            alg_none: false,
+            alg: "ES256",
             gives_id_token: true,
             down: false,
             redirects: false,
@@ -157,12 +158,20 @@ impl World {
             }
         }
         let encode = |part: &Value| BASE64_URL_SAFE_NO_PAD.encode(part.to_string());
-        if self.alg_none {
-            return format!("{}.{}.", encode(&json!({"alg": "none"})), encode(&claims));
-        }
-        let text = format!("{}.{}", encode(&json!({"alg": "ES256", "kid": self.kid})), encode(&claims));
-        let signature = self.key.sign(&SystemRandom::new(), text.as_bytes()).unwrap();
-        format!("{text}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
+        let head = match self.alg {
+            "ES256" => json!({"alg": "ES256", "kid": self.kid}),
+            alg => json!({"alg": alg}),
+        };
+        let text = format!("{}.{}", encode(&head), encode(&claims));
+        let signature = match self.alg {
+            "none" => String::new(),
+            "HS256" => {
+                let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
+                BASE64_URL_SAFE_NO_PAD.encode(hmac::sign(&key, text.as_bytes()))
+            }
+            _ => BASE64_URL_SAFE_NO_PAD.encode(self.key.sign(&SystemRandom::new(), text.as_bytes()).unwrap()),
+        };
+        format!("{text}.{signature}")
     }
 
     fn failure(&self) -> Option<Response> {
