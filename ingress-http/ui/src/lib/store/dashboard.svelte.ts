@@ -1,5 +1,5 @@
 import type { ApiClient } from '../api/client';
-import { Connection, type Bar, type ConnectionState } from '../api/connection';
+import { Connection, type ConnectionState } from '../api/connection';
 import type { SseMessage } from '../api/sse';
 import { streamEvent, type Info, type Lane } from '../api/wire';
 import { facetsOf, namespaceFacets, type Facet } from './facets';
@@ -102,6 +102,13 @@ export class Dashboard {
     this.client = env.client;
     this.session = new SessionStore(env.client, {
       now: () => this.#surroundings.serverTime(),
+      changed: () => {
+        // A stream that goes on knows best whom it is for, and ends when it is not.
+        if (this.connection.phase !== 'connected') {
+          this.#connection.forgetPlace();
+          this.#forget();
+        }
+      },
       locked: () => {
         this.#connection.stop();
         this.#forget();
@@ -109,6 +116,9 @@ export class Dashboard {
       unlocked: () => {
         this.#connection.restart();
         void this.#surroundings.loadHealth();
+      },
+      leave: (url) => {
+        location.assign(url);
       },
     });
     this.#surroundings = new Surroundings(env.client, {
@@ -146,7 +156,7 @@ export class Dashboard {
           this.#queue.push({ type: 'heartbeat' });
         },
         barred: (why) => {
-          this.#barred(why);
+          void this.session.barred(why);
         },
       },
       { fetch: env.fetch, now: () => Date.now(), random: () => Math.random() },
@@ -355,12 +365,6 @@ export class Dashboard {
   #publishFacets(): void {
     this.namespaceFacets = namespaceFacets(this.#feed);
     this.classFacets = facetsOf(this.#feed.classes);
-  }
-
-  /** What was shown is not to be shown any more, whoever it is that looks now. */
-  #barred(why: Bar): void {
-    this.#forget();
-    void this.session.barred(why);
   }
 
   /** Knows nothing any more but what the person is looking for. */
