@@ -202,6 +202,21 @@ describe('signing in', () => {
     expect(page.one('[role=dialog] h2').textContent).toBe('cart');
   });
 
+  it('goes on where it was when the session could be renewed, unless it is of somebody else now', async () => {
+    sessions.user = 'jane@example.com';
+    begin();
+    await show('cart');
+    await page.settle();
+    await page.server.stream.event('end', { reason: 'unauthenticated' });
+    expect(names()).toEqual(['cart']);
+    await new Promise((done) => setTimeout(done, 1100));
+    expect(page.server.stream.headers.get('last-event-id')).toBe('e:1');
+    await page.server.stream.open();
+    sessions.user = 'joe@example.com';
+    await page.server.stream.event('end', { reason: 'unauthenticated' });
+    expect(names()).toEqual([]);
+  });
+
   it('leads to signing in when a request other than the stream is refused', async () => {
     sessions.user = 'jane@example.com';
     begin();

@@ -57,6 +57,14 @@ describe('ApiClient', () => {
     expect(times).toBe(1);
   });
 
+  it('knows where a provider signs people out, too', async () => {
+    const after = (answer: Response): Promise<string | null> =>
+      new ApiClient('http://host/', () => Promise.resolve(answer)).signOut();
+    expect(await after(new Response(null, { status: 204 }))).toBeNull();
+    expect(await after(Response.json({ endSession: 'https://id.example.com/out' }))).toBe('https://id.example.com/out');
+    expect(await after(Response.json({ endSession: 'javascript:alert(1)' }))).toBeNull();
+  });
+
   it('leads to where people sign in and back to where they were', () => {
     const client = new ApiClient('http://host/routes/', fetch);
     expect(client.loginUrl('/routes/?a=b&c')).toBe('http://host/routes/auth/login?return=%2Froutes%2F%3Fa%3Db%26c');

@@ -100,8 +100,14 @@ export class ApiClient {
     await this.#send('POST', 'auth/session', { authorization: `Bearer ${token}` });
   }
 
-  async signOut(): Promise<void> {
-    await this.#send('DELETE', 'auth/session', {});
+  /** Where the provider signs people out, too, if it does. */
+  async signOut(): Promise<string | null> {
+    const response = await this.#send('DELETE', 'auth/session', {});
+    if (response.status !== 200) {
+      return null;
+    }
+    const { endSession } = (await response.json()) as { endSession?: string };
+    return endSession !== undefined && /^https?:\/\//.test(endSession) ? endSession : null;
   }
 
   /** Health is an answer in both its outcomes, so a 503 with a body is not an error. */
@@ -141,11 +147,12 @@ export class ApiClient {
     return response;
   }
 
-  async #send(method: string, path: string, headers: Record<string, string>): Promise<void> {
+  async #send(method: string, path: string, headers: Record<string, string>): Promise<Response> {
     const response = await this.#ask(path, { method, headers });
     if (!response.ok) {
       throw await errorOf(response);
     }
+    return response;
   }
 
   async #ask(path: string, init: RequestInit): Promise<Response> {

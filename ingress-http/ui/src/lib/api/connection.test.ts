@@ -182,13 +182,14 @@ describe('Connection', () => {
   });
 
   it.each(['unauthenticated', 'access-unknown'])('says when it is shown out: %s', async (reason) => {
-    const { server, seen, state } = start();
+    const { server, connection, seen, state } = start();
     await server.stream.open();
     await server.stream.event('added', 1, 'e:41');
     // The connection itself may well stay open.
     await server.stream.event('end', { reason });
     expect(state()).toMatchObject({ phase: 'lost', failure: { kind: reason } });
     expect(seen.at(-1)).toBe(`barred ${reason}`);
+    connection.forgetPlace();
     await vi.advanceTimersByTimeAsync(1000);
     expect(server.stream.headers.get('last-event-id')).toBeNull();
   });

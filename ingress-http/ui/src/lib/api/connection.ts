@@ -93,6 +93,11 @@ export class Connection {
     this.#abort = null;
   }
 
+  /** What was shown is not to be shown any more, so there is nothing to go on from. */
+  forgetPlace(): void {
+    this.#lastEventId = '';
+  }
+
   /** Begins anew, as if nothing had been before: with everything, and for whoever is signed in now. */
   restart(): void {
     this.stop();
@@ -164,10 +169,6 @@ export class Connection {
       const { failure, retryAfter } = outcome;
       const { kind } = failure;
       const isBarred = kind === 'unauthenticated' || kind === 'access-unknown';
-      if (isBarred) {
-        // What was shown is not to be shown any more, so there is nothing to go on from.
-        this.#lastEventId = '';
-      }
       this.#lose(failure, retryAfter);
       if (isBarred) {
         this.#handlers.barred(kind);

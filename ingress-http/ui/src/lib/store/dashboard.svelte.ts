@@ -1,5 +1,5 @@
-import { ApiError, type ApiClient } from '../api/client';
-import { Connection, type Bar, type ConnectionState } from '../api/connection';
+import type { ApiClient } from '../api/client';
+import { Connection, type ConnectionState } from '../api/connection';
 import type { SseMessage } from '../api/sse';
 import { streamEvent, type Info, type Lane } from '../api/wire';
 import { facetsOf, namespaceFacets, type Facet } from './facets';
@@ -11,7 +11,8 @@ import { FrameQueue, type QueueEnv } from './queue';
 import type { Row } from './row';
 import { screenOf } from './screen';
 import { SessionStore } from './session.svelte';
-import { ASKING, sightOf, type Sight } from './sight';
+import type { Sight } from './sight';
+import { Surroundings } from './surroundings.svelte';
 import { Shown, View } from './view';
 
 /** What the connection layer hands over, in the order in which it happened. */
@@ -20,11 +21,7 @@ type Input = { type: 'opened' } | { type: 'heartbeat' } | { type: 'message'; mes
 /** Counts per namespace and class change all the time, and nobody reads them sixty times a second. */
 const FACET_INTERVAL = 500;
 const HEALTH_INTERVAL = 10_000;
-/** When to ask again for what stands around the table, if the server does not say when. */
-const ABOUT_RETRY = 10_000;
 const ADDRESS_DELAY = 250;
-/** Clocks this close to the server's are left alone. */
-const CLOCK_TOLERANCE = 2_000;
 
 /** The object whose details are open. A row that went away while it was looked at stays readable. */
 export type OpenObject =
@@ -43,9 +40,6 @@ export interface DashboardEnv {
  */
 export class Dashboard {
   connection: ConnectionState = $state.raw({ phase: 'connecting', since: Date.now() });
-  info: Info | null = $state.raw(null);
-  health: HealthState = $state.raw({ type: 'unknown' });
-  sight: Sight = $state.raw(ASKING);
   /** How many times this viewer's permissions changed while they looked. */
   accessChanges = $state.raw(0);
   query: Query = $state.raw(queryFromHash(location.hash));
@@ -60,6 +54,18 @@ export class Dashboard {
   openObject: OpenObject | null = $state.raw(null);
   /** Ticks every second, on the server's clock, so that ages do not depend on how this machine's clock is set. */
   now = $state.raw(Date.now());
+
+  get info(): Info | null {
+    return this.#surroundings.info;
+  }
+
+  get health(): HealthState {
+    return this.#surroundings.health;
+  }
+
+  get sight(): Sight {
+    return this.#surroundings.sight;
+  }
 
   readonly laneSummary = $derived(summariseLanes(this.lanes));
   readonly laneIndex = $derived(new LaneIndex(this.lanes));
@@ -81,6 +87,7 @@ export class Dashboard {
 
   readonly client: ApiClient;
   readonly session: SessionStore;
+  readonly #surroundings: Surroundings;
   readonly #connection: Connection;
   readonly #queue: FrameQueue<Input>;
   #feed = newFeed();
@@ -90,23 +97,33 @@ export class Dashboard {
   #facetsAt = 0;
   #facetsTimer: ReturnType<typeof setTimeout> | null = null;
   #addressTimer: ReturnType<typeof setTimeout> | null = null;
-  #aboutTimer: ReturnType<typeof setTimeout> | null = null;
-  #healthNotBefore = 0;
-  #healthAbort: AbortController | null = null;
-  #clockOffset = 0;
 
   constructor(env: DashboardEnv) {
     this.client = env.client;
     this.session = new SessionStore(env.client, {
-      now: () => Date.now() + this.#clockOffset,
+      now: () => this.#surroundings.serverTime(),
+      changed: () => {
+        // A stream that goes on knows best whom it is for, and ends when it is not.
+        if (this.connection.phase !== 'connected') {
+          this.#connection.forgetPlace();
+          this.#forget();
+        }
+      },
       locked: () => {
         this.#connection.stop();
         this.#forget();
       },
       unlocked: () => {
         this.#connection.restart();
-        void this.#loadHealth();
+        void this.#surroundings.loadHealth();
       },
+      leave: (url) => {
+        location.assign(url);
+      },
+    });
+    this.#surroundings = new Surroundings(env.client, {
+      isConnected: () => this.connection.phase === 'connected',
+      isClosed: () => this.session.gate.type === 'closed',
     });
     this.client.onUnauthenticated = () => {
       void this.session.barred('unauthenticated');
@@ -125,12 +142,12 @@ export class Dashboard {
       env.client.streamUrl,
       {
         state: (state) => {
-          this.connection = shifted(state, this.#clockOffset);
+          this.connection = shifted(state, this.#surroundings.clockOffset);
         },
         opened: () => {
           this.#queue.push({ type: 'opened' });
           void this.session.entered();
-          void this.#loadAbout();
+          void this.#surroundings.load();
         },
         message: (message) => {
           this.#queue.push({ type: 'message', message });
@@ -139,7 +156,7 @@ export class Dashboard {
           this.#queue.push({ type: 'heartbeat' });
         },
         barred: (why) => {
-          this.#barred(why);
+          void this.session.barred(why);
         },
       },
       { fetch: env.fetch, now: () => Date.now(), random: () => Math.random() },
@@ -151,10 +168,10 @@ export class Dashboard {
     const abort = new AbortController();
     const { signal } = abort;
     const tick = setInterval(() => {
-      this.now = Date.now() + this.#clockOffset;
+      this.now = this.#surroundings.serverTime();
     }, 1000);
     const poll = setInterval(() => {
-      void this.#loadHealth();
+      void this.#surroundings.loadHealth();
     }, HEALTH_INTERVAL);
     document.addEventListener(
       'visibilitychange',
@@ -163,7 +180,7 @@ export class Dashboard {
           this.#connection.checkSilence();
           this.#connection.retryNow();
           void this.session.lookAgain();
-          void this.#loadHealth();
+          void this.#surroundings.loadHealth();
         }
       },
       { signal },
@@ -180,15 +197,15 @@ export class Dashboard {
     };
     window.addEventListener('hashchange', readAddress, { signal });
     this.#connection.start();
-    void this.#loadHealth();
+    void this.#surroundings.loadHealth();
     return () => {
       abort.abort();
-      this.#healthAbort?.abort();
+      this.#surroundings.stop();
       clearInterval(tick);
       clearInterval(poll);
       this.#connection.stop();
       this.#queue.clear();
-      for (const timer of [this.#facetsTimer, this.#addressTimer, this.#aboutTimer]) {
+      for (const timer of [this.#facetsTimer, this.#addressTimer]) {
         if (timer !== null) {
           clearTimeout(timer);
         }
@@ -264,7 +281,7 @@ export class Dashboard {
       }
       if (event.type === 'reset' && event.reason === 'access-changed') {
         this.accessChanges += 1;
-        void this.#loadAbout();
+        void this.#surroundings.load();
       }
       if (event.type !== 'lane' && event.type !== 'reset') {
         this.#note(lanesConfirmed(this.#feed));
@@ -350,12 +367,6 @@ export class Dashboard {
     this.classFacets = facetsOf(this.#feed.classes);
   }
 
-  /** What was shown is not to be shown any more, whoever it is that looks now. */
-  #barred(why: Bar): void {
-    this.#forget();
-    void this.session.barred(why);
-  }
-
   /** Knows nothing any more but what the person is looking for. */
   #forget(): void {
     this.#queue.clear();
@@ -366,95 +377,10 @@ export class Dashboard {
     this.openObject = null;
     this.ready = false;
     this.received = 0;
-    this.info = null;
-    this.sight = ASKING;
-    this.health = { type: 'unknown' };
+    this.#surroundings.forget();
     this.accessChanges = 0;
     this.#publishRows();
     this.#publishFacets();
-    this.#planAbout(null);
-  }
-
-  /** Asks for what stands around the table. What is known stays until there is an answer. */
-  async #loadAbout(): Promise<void> {
-    this.#planAbout(null);
-    const waits = await Promise.all([this.#loadInfo(), this.#loadSight()]);
-    const wait = Math.max(...waits);
-    if (wait > 0 && this.connection.phase === 'connected') {
-      this.#planAbout(wait);
-    }
-  }
-
-  #planAbout(wait: number | null): void {
-    if (this.#aboutTimer !== null) {
-      clearTimeout(this.#aboutTimer);
-      this.#aboutTimer = null;
-    }
-    if (wait !== null) {
-      this.#aboutTimer = setTimeout(() => {
-        void this.#loadAbout();
-      }, wait);
-    }
-  }
-
-  /** Returns how long to wait before asking again, in milliseconds; 0 when there is no need to. */
-  async #loadInfo(): Promise<number> {
-    const feed = this.#feed;
-    try {
-      const asked = Date.now();
-      const info = await this.client.info();
-      if (feed !== this.#feed) {
-        return 0;
-      }
-      this.info = info;
-      const offset = Date.parse(info.timestamp) - (asked + Date.now()) / 2;
-      this.#clockOffset = Math.abs(offset) > CLOCK_TOLERANCE ? offset : 0;
-      return 0;
-    } catch (error) {
-      // What is known of the cluster stays as it is; the connection's state is always in view.
-      return waitAfter(error);
-    }
-  }
-
-  async #loadSight(): Promise<number> {
-    const feed = this.#feed;
-    try {
-      const partial = await this.client.partial();
-      if (feed === this.#feed) {
-        this.sight = sightOf(partial);
-      }
-      return 0;
-    } catch (error) {
-      const wait = waitAfter(error);
-      if (feed === this.#feed) {
-        const message = error instanceof ApiError ? error.message : 'The answer makes no sense.';
-        this.sight = { type: 'failed', message, retryAt: this.now + wait };
-      }
-      return wait;
-    }
-  }
-
-  async #loadHealth(): Promise<void> {
-    const isClosed = this.session.gate.type === 'closed';
-    if (document.visibilityState !== 'visible' || isClosed || Date.now() < this.#healthNotBefore) {
-      return;
-    }
-    this.#healthAbort?.abort();
-    const abort = new AbortController();
-    this.#healthAbort = abort;
-    const feed = this.#feed;
-    let health: HealthState;
-    try {
-      health = { type: 'known', health: await this.client.health(abort.signal), at: this.now };
-    } catch (error) {
-      const message = error instanceof ApiError ? error.message : 'The answer about its health makes no sense.';
-      const wait = error instanceof ApiError ? error.retryAfter : null;
-      this.#healthNotBefore = Date.now() + (wait ?? 0);
-      health = { type: 'failed', message, at: this.now, retryAt: wait === null ? null : this.now + wait };
-    }
-    if (!abort.signal.aborted && feed === this.#feed) {
-      this.health = health;
-    }
   }
 }
 
@@ -464,9 +390,4 @@ function shifted(state: ConnectionState, offset: number): ConnectionState {
   return state.phase === 'lost'
     ? { ...state, since, retryAt: state.retryAt === null ? null : state.retryAt + offset }
     : { ...state, since };
-}
-
-/** How long to wait before asking again for what could not be had, in milliseconds. */
-function waitAfter(error: unknown): number {
-  return (error instanceof ApiError ? error.retryAfter : null) ?? ABOUT_RETRY;
 }

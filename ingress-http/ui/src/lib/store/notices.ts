@@ -66,7 +66,9 @@ export function noticesOf(input: {
       dismissible: !all,
     });
   }
-  return [...notices, ...sightNotices(input.sight)];
+  // Without a connection, it is the connection that has to be told of.
+  const isNews = input.sight.type === 'known' || connection.phase === 'connected';
+  return isNews ? [...notices, ...sightNotices(input.sight)] : notices;
 }
 
 function sightNotices(sight: Sight): Notice[] {

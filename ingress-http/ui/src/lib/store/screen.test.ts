@@ -136,6 +136,15 @@ describe('what may be seen', () => {
     expect(open?.text).toContain('not known at the moment what you may see of prod (Unreachable)');
   });
 
+  it('is told of when it could not be asked for, unless the connection is the reason', () => {
+    const sight = { type: 'failed', message: 'you ask too often', retryAt: null } as const;
+    const [notice] = notices({ connection: CONNECTED, lanes: laneSummary(), known: 3, sight });
+    expect(notice).toMatchObject({ tone: 'unknown', dismissible: false });
+    expect(notice?.text).toContain('You ask too often.');
+    const told = notices({ connection: LOST, lanes: laneSummary(), known: 3, sight });
+    expect(told.map(({ key }) => key)).toEqual(['connection']);
+  });
+
   it('names the namespaces that were asked for and may not be seen', () => {
     const sight = sightOf(['a', 'b', 'c', 'd'].map((name) => partial('restricted', name)));
     const [notice] = notices({ connection: CONNECTED, lanes: laneSummary(), known: 3, sight });

@@ -20,10 +20,14 @@ export type SignIn =
 export interface SessionHooks {
   /** The time that countdowns are told by, in milliseconds. */
   now: () => number;
+  /** Nothing that was shown may be shown any more, but it is worth to ask again. */
+  changed: () => void;
   /** Nothing may be shown any more, and nothing need be asked for. */
   locked: () => void;
   /** Somebody is signed in: everything may be asked for again. */
   unlocked: () => void;
+  /** The browser goes on elsewhere. */
+  leave: (url: string) => void;
 }
 
 const OPEN: Gate = { type: 'open' };
@@ -66,11 +70,15 @@ export class SessionStore {
 
   /**
    * The server shows nothing. Whether somebody has to sign in, only the session tells: a 401 may also come from
-   * something in between, and then the page goes on trying.
+   * something in between, and then the page goes on trying. A session may also have been renewed by asking for it: whoever
+   * is still the same goes on where they were.
    */
   async barred(bar: Bar): Promise<void> {
-    const wasKnown = this.session !== null && this.session.user !== null;
+    const before = this.session?.user ?? null;
     const session = await this.#ask();
+    if (bar === 'access-unknown' || session === null || session.user === null || session.user !== before) {
+      this.#hooks.changed();
+    }
     const way = session === null ? null : wayOf(session);
     if (session === null || session.user !== null || way === null) {
       return;
@@ -79,7 +87,7 @@ export class SessionStore {
       this.gate = { type: 'closed', way, why: 'unknown' };
       return;
     }
-    this.#close(way, wasKnown ? 'expired' : 'missing');
+    this.#close(way, before !== null ? 'expired' : 'missing');
     this.#hooks.locked();
   }
 
@@ -123,13 +131,17 @@ export class SessionStore {
   async signOut(): Promise<void> {
     const way = this.session === null ? null : wayOf(this.session);
     this.signOutProblem = null;
+    let elsewhere: string | null;
     try {
-      await this.#client.signOut();
+      elsewhere = await this.#client.signOut();
     } catch (error) {
       this.signOutProblem = `You are still signed in. ${sentence(messageOf(error))}`;
       return;
     }
     this.#hooks.locked();
+    if (elsewhere !== null) {
+      this.#hooks.leave(elsewhere);
+    }
     const session = await this.#ask();
     if (session !== null && session.user !== null) {
       this.signOutProblem = 'You are still signed in: not by this page, but by something in front of it.';
