@@ -103,6 +103,19 @@ impl Account {
         self.allow_cluster_wide(client, "everything", &rules).await
     }
 
+    /// Lets it ask whose tokens are and what others may do, as Kubernetes' own role for that says.
+    ///
+    /// # Errors
+    ///
+    /// When the server refuses.
+    pub async fn allow_reviews(&self, client: &kube::Client) -> Result<()> {
+        let mut binding = self.binding("system:auth-delegator", "ClusterRole");
+        binding["metadata"]["name"] = self.role("reviews").into();
+        let binding: ClusterRoleBinding = serde_json::from_value(binding)?;
+        Api::all(client.clone()).create(&PostParams::default(), &binding).await?;
+        Ok(())
+    }
+
     /// Lets it read all objects of one resource.
     ///
     /// # Errors

@@ -92,6 +92,6 @@ fn build(package: &str) -> Result<PathBuf> {
         .with_context(|| format!("cargo named no executable of {package}"))
 }
 
-fn crate_folder() -> &'static Path {
+pub(crate) fn crate_folder() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }

@@ -190,8 +190,7 @@ impl Dashboard {
     ///
     /// When it does not answer with a stream.
     pub async fn stream(&self, query: &str) -> Result<SseClient> {
-        let separator = if query.is_empty() { "" } else { "?" };
-        SseClient::connect(&format!("{}/api/ingresses/stream{separator}{query}", self.rest.base())).await
+        self.rest.stream(query).await
     }
 
     /// Asks it to end as a service manager does; it has to exit with 0 within 5 seconds.

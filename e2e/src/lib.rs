@@ -28,6 +28,7 @@ pub mod objects;
 pub mod pki;
 pub mod ports;
 pub mod process;
+pub mod provider;
 pub mod pulse;
 pub mod rest;
 pub mod sse;

@@ -8,12 +8,14 @@ use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
 use crate::objects::State;
+use crate::sse::SseClient;
 
 /// A client of one running program.
 #[derive(Debug, Clone)]
 pub struct Rest {
     base: String,
     http: reqwest::Client,
+    token: Option<String>,
 }
 
 /// A complete answer.
@@ -56,7 +58,38 @@ impl Rest {
     /// A client for what is served under `base`, which has no slash at its end.
     #[must_use]
     pub fn new(base: &str) -> Self {
-        Self { base: base.to_owned(), http: reqwest::Client::new() }
+        Self { base: base.to_owned(), http: reqwest::Client::new(), token: None }
+    }
+
+    /// The same for somebody with this bearer token.
+    #[must_use]
+    pub fn with_token(&self, token: &str) -> Self {
+        Self { token: Some(token.to_owned()), ..self.clone() }
+    }
+
+    /// Gets a cookie for a bearer token; the value of `Set-Cookie`.
+    ///
+    /// # Errors
+    ///
+    /// When it is refused.
+    pub async fn sign_in(&self, token: &str) -> Result<String> {
+        let answer = self.http.post(format!("{}/auth/session", self.base)).bearer_auth(token).send().await?;
+        if answer.status() != StatusCode::NO_CONTENT {
+            bail!("signing in answered {}: {}", answer.status(), answer.text().await?);
+        }
+        let cookie = answer.headers().get("set-cookie").context("no cookie")?;
+        Ok(cookie.to_str()?.to_owned())
+    }
+
+    /// Opens the stream, with a query such as `namespace=shop` or an empty one.
+    ///
+    /// # Errors
+    ///
+    /// When it does not answer with a stream.
+    pub async fn stream(&self, query: &str) -> Result<SseClient> {
+        let separator = if query.is_empty() { "" } else { "?" };
+        let url = format!("{}/api/ingresses/stream{separator}{query}", self.base);
+        SseClient::connect_as(&url, self.token.as_deref()).await
     }
 
     /// The address under which everything is served.
@@ -84,6 +117,9 @@ impl Rest {
         let mut request = self.http.get(&url).timeout(Duration::from_secs(20));
         for (name, value) in headers {
             request = request.header(*name, *value);
+        }
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
         }
         let answer = request.send().await.with_context(|| format!("GET {url}"))?;
         let (status, headers) = (answer.status(), answer.headers().clone());

@@ -25,7 +25,10 @@ use crate::store::{DEFAULT_HISTORY, Store};
 use crate::watch::aggregate::{Feed, Plan};
 use crate::watch::lane::LanePolicy;
 
+mod vitals;
 mod watched;
+pub use vitals::Stuck;
+use vitals::Vitals;
 use watched::{AnyStore, Sources, Stores, Watched};
 
 pub use crate::endpoint::Probe;
@@ -65,6 +68,7 @@ struct Inner {
     others: HashMap<TypeId, Box<dyn AnyStore>>,
     clusters: Vec<ClusterEntry>,
     ready: AtomicBool,
+    vitals: Vitals,
     tasks: Mutex<JoinSet<()>>,
 }
 
@@ -317,12 +321,13 @@ impl HubBuilder {
     #[must_use]
     pub fn start(self) -> Hub {
         let mut tasks = JoinSet::new();
+        let mut running = Vec::new();
         let clusters: Vec<ClusterEntry> = self
             .sources
             .into_iter()
             .map(|source| {
                 let endpoint = Endpoint::new(source.clone() as Arc<dyn Cluster>, self.breaker, self.retry);
-                tasks.spawn(endpoint.clone().run_prober(ProbePolicy::default()));
+                running.push(tasks.spawn(endpoint.clone().run_prober(ProbePolicy::default())));
                 let ingresses = endpoint.counters().kind(&Ingress::resource());
                 ClusterEntry { endpoint, ingresses, source }
             })
@@ -334,6 +339,7 @@ impl HubBuilder {
             history: self.history,
             policy: Arc::new(self.lane),
             tasks: &mut tasks,
+            running: &mut running,
         };
         let feeds = clusters.iter().map(ClusterEntry::feed).collect();
         let namespaces = stores.start(feeds, Plan::ClusterWide(self.scope.clone()));
@@ -343,9 +349,12 @@ impl HubBuilder {
             self.others.into_iter().map(|(kind, sources)| (kind, sources.start(&mut stores, &namespaces)));
         let others = others.collect();
         let ready = AtomicBool::new(false);
+        let vitals = Vitals::begin(&mut tasks, running);
         let tasks = Mutex::new(tasks);
         let scope = self.scope;
-        Hub { inner: Arc::new(Inner { scope, ingresses, namespaces, others, clusters, ready, tasks }) }
+        Hub {
+            inner: Arc::new(Inner { scope, ingresses, namespaces, others, clusters, ready, vitals, tasks }),
+        }
     }
 }
 
@@ -505,6 +514,13 @@ impl Hub {
     /// Dropping the future changes nothing.
     pub async fn synced(&self) {
         self.inner.ingresses.synced().await;
+    }
+
+    /// Whether the engine itself works: `None`, or what is wrong with it. An outage of a cluster is nothing wrong: this is about
+    /// the process, which only a restart would help.
+    #[must_use]
+    pub fn stuck(&self) -> Option<Stuck> {
+        self.inner.vitals.stuck()
     }
 
     /// Ends every task and waits until they have ended; every subscription ends then, too.

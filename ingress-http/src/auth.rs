@@ -8,6 +8,7 @@
 //! | [`StaticTokens`] | bearer tokens whose hashes lie in a file |
 //! | [`TokenReviews`] | bearer tokens that the cluster knows |
 //! | [`ProxyHeaders`] | headers that a trusted proxy sets |
+//! | `OpenIdConnect` (feature `oidc`) | an OpenID Connect provider, with which they sign in |
 //! | [`HostAuthentication`] | whatever the program around the router found out |
 //!
 //! Browsers can't put a token into the headers of a stream. So whoever has a token can have it put into a cookie
@@ -24,13 +25,18 @@ use ingress_core::access::UserInfo;
 
 mod gate;
 mod host;
+#[cfg(feature = "oidc")]
+pub(crate) mod oidc;
 mod proxy;
 mod review;
+mod sealed;
 pub(crate) mod session;
 mod tokens;
 
 pub(crate) use gate::{Admitted, Entrance, Gate, authenticate, who_asks};
 pub use host::HostAuthentication;
+#[cfg(feature = "oidc")]
+pub use oidc::{InvalidOpenIdConnect, OpenIdConnect, OpenIdConnectBuilder};
 pub use proxy::ProxyHeaders;
 pub use review::TokenReviews;
 pub use session::{CookieKey, InvalidKey};
@@ -55,6 +61,13 @@ pub trait Authenticator: Send + Sync + 'static {
 
     /// How people say who they are: what the page offers, and what a 401 asks for.
     fn scheme(&self) -> Scheme;
+
+    /// Where people sign in, if they do that with an OpenID Connect provider. Then the router answers `/auth/login` and
+    /// `/auth/callback`, and keeps what they brought from there in an encrypted cookie; [`authenticate`](Self::authenticate) is not asked.
+    #[cfg(feature = "oidc")]
+    fn openid_connect(&self) -> Option<&OpenIdConnect> {
+        None
+    }
 }
 
 /// How people say who they are.
@@ -63,6 +76,8 @@ pub trait Authenticator: Send + Sync + 'static {
 pub enum Scheme {
     /// With a bearer token (RFC 6750), or the cookie that was given for one.
     Bearer,
+    /// With an OpenID Connect provider, at `/auth/login`.
+    Oidc,
     /// Somewhere else: what comes here was authenticated on its way.
     Elsewhere,
 }
@@ -73,6 +88,7 @@ impl Scheme {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Bearer => "bearer",
+            Self::Oidc => "oidc",
             Self::Elsewhere => "elsewhere",
         }
     }
@@ -81,6 +97,7 @@ impl Scheme {
     pub(crate) fn challenge(self) -> HeaderValue {
         match self {
             Self::Bearer => HeaderValue::from_static("Bearer realm=\"ingress\""),
+            Self::Oidc => HeaderValue::from_static("OpenIdConnect realm=\"ingress\""),
             Self::Elsewhere => HeaderValue::from_static("Proxy realm=\"ingress\""),
         }
     }

@@ -349,6 +349,10 @@ impl Dashboard {
         let router = serve(router, Route::Metrics, get(metrics::metrics));
         let session = get(session::show).post(session::begin).delete(session::end);
         let router = open(router, Route::Session, session);
+        #[cfg(feature = "oidc")]
+        let router = open(router, Route::Login, get(crate::auth::oidc::login));
+        #[cfg(feature = "oidc")]
+        let router = open(router, Route::Callback, get(crate::auth::oidc::callback));
         #[cfg(feature = "ui")]
         let router = router.merge(
             crate::page::router()

@@ -1,26 +1,31 @@
 //! `GET /api/health`, `/livez` and `/readyz`.
 //!
 //! Three questions with three answers. Is the cluster there (`/api/health`, for people and alerts)? Does the process work
-//! (`/livez`)? May it get traffic (`/readyz`)? An outage of the cluster changes the first only: restarting this process
+//! (`/livez`: every task of the engine runs, and gets its turn)? May it get traffic (`/readyz`)? An outage of the cluster changes the first only: restarting this process
 //! would not help, and taking it out of service would hide what it still knows.
 
 use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderValue, StatusCode};
 use ingress_core::clock::{Timestamp, wall_now};
-use ingress_core::{ClusterStatus, Probe};
+use ingress_core::{ClusterStatus, LaneState};
 use serde::Serialize;
 
 use crate::app::App;
-use crate::problem::Problem;
+use crate::filter::Filter;
+use crate::problem::{Problem, ProblemType};
 use crate::respond;
+use crate::view::View;
 use crate::wire::{LaneError, Text, is_false};
 
 const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
 pub(crate) async fn livez(State(app): State<App>) -> Response {
     app.tidy();
-    respond::answer(StatusCode::OK, PLAIN, "ok\n")
+    match app.guard().stuck() {
+        None => respond::answer(StatusCode::OK, PLAIN, "ok\n"),
+        Some(stuck) => respond::answer(StatusCode::SERVICE_UNAVAILABLE, PLAIN, format!("{stuck}\n")),
+    }
 }
 
 pub(crate) async fn readyz(State(app): State<App>) -> Response {
@@ -31,12 +36,44 @@ pub(crate) async fn readyz(State(app): State<App>) -> Response {
     }
 }
 
-pub(crate) async fn health(State(app): State<App>) -> Result<Response, Problem> {
+pub(crate) async fn health(State(app): State<App>, view: Result<View, Problem>) -> Result<Response, Problem> {
     let clusters = app.guard().clusters();
-    let probes: Vec<_> =
-        clusters.iter().map(|ClusterStatus { info, probe, .. }| (info.id.as_str(), probe.as_ref())).collect();
-    let (status, health) = judge(&probes, app.is_demo(), wall_now());
+    // What somebody may see is not known in just those hours in which they want to know how things are: then lanes are left out.
+    let lanes = match view {
+        Ok(view) => Some(Lanes::of(&view)),
+        Err(problem) if problem.kind() == ProblemType::AccessUnknown => None,
+        Err(problem) => return Err(problem),
+    };
+    let (status, health) = judge(&clusters, lanes, app.is_demo(), wall_now());
     respond::json(status, &health)
+}
+
+/// How many of the lanes of ingresses that somebody may see are in each state.
+#[derive(Debug, Default, Serialize)]
+struct Lanes {
+    connecting: usize,
+    syncing: usize,
+    live: usize,
+    reconnecting: usize,
+    denied: usize,
+}
+
+impl Lanes {
+    fn of(view: &View) -> Self {
+        let (shown, lens) = (view.ingresses(), view.lens(Filter::default()));
+        let mut lanes = Self::default();
+        for (status, _) in shown.lanes(&lens) {
+            let count = match status.state {
+                LaneState::Syncing => &mut lanes.syncing,
+                LaneState::Live => &mut lanes.live,
+                LaneState::Reconnecting => &mut lanes.reconnecting,
+                LaneState::Denied => &mut lanes.denied,
+                _ => &mut lanes.connecting,
+            };
+            *count += 1;
+        }
+        lanes
+    }
 }
 
 #[derive(Serialize)]
@@ -51,6 +88,8 @@ struct Health<'a> {
 #[derive(Serialize)]
 struct Checks<'a> {
     kubernetes: Check<'a>,
+    /// Not known while nobody can tell what may be seen.
+    lanes: Option<Lanes>,
     /// Only with several clusters.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     clusters: Vec<ClusterCheck<'a>>,
@@ -67,42 +106,62 @@ struct ClusterCheck<'a> {
 struct Check<'a> {
     status: &'static str,
     latency: Option<u64>,
+    breaker: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<LaneError<'a>>,
 }
 
 impl<'a> Check<'a> {
-    fn new(probe: Option<&'a Probe>) -> Self {
+    fn new(cluster: Option<&'a ClusterStatus>) -> Self {
+        let probe = cluster.and_then(|cluster| cluster.probe.as_ref());
         Self {
-            status: if is_up(probe) { "up" } else { "down" },
+            status: match probe.map(|probe| &probe.result) {
+                // Before the first answer nobody knows.
+                None => "unknown",
+                Some(Ok(())) => "up",
+                Some(Err(_)) => "down",
+            },
             // Rounded up, so that an answer never took no time at all.
             latency: probe
                 .map(|probe| u64::try_from(probe.latency.as_micros().div_ceil(1000)).unwrap_or(u64::MAX)),
+            breaker: cluster.map(|cluster| cluster.breaker.as_str()),
             error: probe.and_then(|probe| probe.result.as_ref().err()).map(LaneError::new),
         }
     }
 }
 
-// Before the first answer nobody knows, and what nobody knows is not up.
-fn is_up(probe: Option<&Probe>) -> bool {
-    probe.is_some_and(|probe| probe.result.is_ok())
+fn is_up(cluster: &ClusterStatus) -> bool {
+    cluster.probe.as_ref().is_some_and(|probe| probe.result.is_ok())
 }
 
 /// The whole is as well as the worst of its clusters, and shows that one.
-fn judge<'a>(
-    probes: &[(&'a str, Option<&'a Probe>)],
+fn judge(
+    clusters: &[ClusterStatus],
+    lanes: Option<Lanes>,
     demo: bool,
     timestamp: Timestamp,
-) -> (StatusCode, Health<'a>) {
-    let worst = probes.iter().find(|(_, probe)| !is_up(*probe)).or(probes.first());
-    let healthy = worst.is_some_and(|(_, probe)| is_up(*probe));
-    let each = || probes.iter().map(|(cluster, probe)| ClusterCheck { cluster, check: Check::new(*probe) });
+) -> (StatusCode, Health<'_>) {
+    let is_down = |cluster: &&ClusterStatus| !is_up(cluster) && cluster.probe.is_some();
+    let not_up = || clusters.iter().find(|cluster| !is_up(cluster));
+    let worst = clusters.iter().find(is_down).or_else(not_up).or(clusters.first());
+    let healthy = worst.is_some_and(is_up);
+    let each = || {
+        clusters
+            .iter()
+            .map(|status| ClusterCheck { cluster: status.info.id.as_str(), check: Check::new(Some(status)) })
+    };
+    let kubernetes = Check::new(worst);
     let health = Health {
-        status: if healthy { "healthy" } else { "unhealthy" },
+        status: match kubernetes.status {
+            "up" => "healthy",
+            "unknown" => "unknown",
+            _ => "unhealthy",
+        },
         timestamp: Text(timestamp),
         checks: Checks {
-            kubernetes: Check::new(worst.and_then(|(_, probe)| *probe)),
-            clusters: if probes.len() > 1 { each().collect() } else { Vec::new() },
+            kubernetes,
+            lanes,
+            clusters: if clusters.len() > 1 { each().collect() } else { Vec::new() },
         },
         demo,
     };

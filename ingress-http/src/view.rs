@@ -14,7 +14,7 @@ use http::request::Parts;
 use ingress_core::stats::Stats;
 use ingress_core::{
     ClusterId, ClusterStatus, ErrorKind, Hub, Ingress, LaneStatus, NamespaceRecord, ObjectKey, Position,
-    Scope, Snapshot, SourceError, Store,
+    Scope, Snapshot, SourceError, Store, Stuck,
 };
 
 use tokio::time::Instant;
@@ -101,6 +101,11 @@ impl Guard {
     /// The clusters, which anybody may know.
     pub(crate) fn clusters(&self) -> Vec<ClusterStatus> {
         self.inner.hub.clusters()
+    }
+
+    /// What is wrong with the engine itself, if it does not work.
+    pub(crate) fn stuck(&self) -> Option<Stuck> {
+        self.inner.hub.stuck()
     }
 
     /// Whether the first sync is done.

@@ -337,6 +337,9 @@ async fn namespaces_health_and_info() {
     assert_eq!((health.status, health.json()["status"].as_str()), (StatusCode::OK, Some("healthy")));
     assert_eq!(health.json()["checks"]["kubernetes"]["status"], "up");
     assert!(health.json()["checks"]["kubernetes"]["latency"].is_u64());
+    assert_eq!(health.json()["checks"]["kubernetes"]["breaker"], "closed");
+    let lanes = json!({"connecting": 0, "syncing": 0, "live": 1, "reconnecting": 0, "denied": 0});
+    assert_eq!(health.json()["checks"]["lanes"], lanes);
 
     let info = stage.get("/api/info").await.json();
     let cluster = json!({"cluster": "prod", "origin": "argument", "detail": null, "server": null});
@@ -586,4 +589,18 @@ async fn a_client_that_does_not_read_holds_nobody_up() {
         }
     }
     drop(stalled);
+}
+
+#[tokio::test]
+async fn only_an_engine_that_does_not_work_is_not_alive() {
+    let stage = Stage::set().await;
+    let down = SourceError::new(ErrorKind::Unreachable, "gone");
+    stage.cluster.set_probe(Err(down));
+    assert_eq!(stage.get("/livez").await.status, StatusCode::OK);
+    stage.hub.shutdown().await;
+    let answer = stage.get("/livez").await;
+    assert_eq!(
+        (answer.status, answer.body.as_str()),
+        (StatusCode::SERVICE_UNAVAILABLE, "a task of the engine ended\n")
+    );
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use ingress_core::Hub;
-use ingress_http::Dashboard;
 use ingress_http::server::{Server, ServerStats};
+use ingress_http::{DEFAULT_MAX_STREAMS, Dashboard};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
@@ -29,7 +29,14 @@ pub fn run(ingresses: usize) -> Result<()> {
         let hub = Hub::builder(cluster).start();
         hub.synced().await;
         let stats = ServerStats::new();
-        let dashboard = Dashboard::builder(hub.clone()).server_stats(stats.clone()).build();
+        // All viewers come from one address, and at once.
+        let dashboard = Dashboard::builder(hub.clone())
+            .max_streams_per_address(DEFAULT_MAX_STREAMS)
+            .max_streams_per_user(DEFAULT_MAX_STREAMS)
+            .rate_limit(None)
+            .stream_rate_limit(None)
+            .server_stats(stats.clone())
+            .build();
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         say(&format!("listening {}", listener.local_addr()?))?;
         let (streams, server) = (dashboard.shutdown(), Server::builder().stats(stats).build());

@@ -26,6 +26,7 @@ pub struct Record {
 #[derive(Debug)]
 pub struct SseClient {
     url: String,
+    token: Option<String>,
     http: reqwest::Client,
     shared: Arc<Shared>,
     // Whether the task is to read on.
@@ -57,8 +58,18 @@ impl SseClient {
     ///
     /// When the answer is not a stream.
     pub async fn connect(url: &str) -> Result<Self> {
+        Self::connect_as(url, None).await
+    }
+
+    /// The same for somebody with this bearer token.
+    ///
+    /// # Errors
+    ///
+    /// When the answer is not a stream.
+    pub async fn connect_as(url: &str, token: Option<&str>) -> Result<Self> {
         let mut client = Self {
             url: url.to_owned(),
+            token: token.map(str::to_owned),
             http: reqwest::Client::builder().http1_only().build()?,
             shared: Arc::default(),
             reading: watch::Sender::new(true),
@@ -112,6 +123,9 @@ impl SseClient {
         let mut request = self.http.get(&self.url).header("accept", "text/event-stream");
         if let Some(id) = &resume {
             request = request.header("last-event-id", id);
+        }
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
         }
         let mut answer = request.send().await.with_context(|| format!("opening {}", self.url))?;
         let kind =

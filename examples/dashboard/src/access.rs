@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use ingress_core::Hub;
-use ingress_http::auth::{CookieKey, ProxyHeaders, StaticTokens, TokenReviews};
+use ingress_http::auth::{CookieKey, OpenIdConnect, ProxyHeaders, StaticTokens, TokenReviews};
 use ingress_http::{Authorization, DashboardBuilder};
 
 use crate::args::access::{self, AccessArgs, Authentication};
@@ -13,6 +13,7 @@ use crate::failure::Failure;
 pub(crate) fn configure(
     args: &AccessArgs,
     hub: &Hub,
+    oidc: Option<OpenIdConnect>,
     mut builder: DashboardBuilder,
 ) -> Result<DashboardBuilder, Failure> {
     if let Some(path) = &args.cookie_key_file {
@@ -34,14 +35,31 @@ pub(crate) fn configure(
             builder.authentication(StaticTokens::read(path).map_err(|error| flagged("--token-file", error))?)
         }
         Some(Authentication::TokenReview) => {
-            let Some(cluster) = hub.clusters().into_iter().next() else { return Ok(builder) };
+            let cluster = hub.clusters().into_iter().next();
+            let cluster = cluster.ok_or_else(|| flagged("--authentication", "there is no cluster to ask"))?;
             let reviews = TokenReviews::new(hub.clone(), cluster.info.id);
             builder.authentication(reviews.audiences(args.token_audiences.iter().cloned()))
         }
         Some(Authentication::ProxyHeaders) => {
             builder.authentication(ProxyHeaders::from(args.authenticating_proxies.iter().copied()))
         }
+        Some(Authentication::Oidc) => {
+            // Never without, whatever happens to the lines that make it.
+            let oidc =
+                oidc.ok_or_else(|| flagged("--authentication", "there is no provider to sign in with"))?;
+            builder.authentication(oidc)
+        }
     })
+}
+
+/// The provider with which people sign in, if they do.
+pub(crate) fn provider(
+    args: &AccessArgs,
+    address: SocketAddr,
+    is_tls: bool,
+) -> Result<Option<OpenIdConnect>, Failure> {
+    let signs_in = args.authentication == Some(Authentication::Oidc);
+    signs_in.then(|| args.oidc.provider(address, is_tls)).transpose()
 }
 
 /// Whether anybody may be let in unasked: those on this computer, and others only when somebody said so.

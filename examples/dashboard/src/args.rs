@@ -16,6 +16,7 @@ use ingress_http::{
 };
 
 pub(crate) mod access;
+pub(crate) mod oidc;
 
 use access::AccessArgs;
 

@@ -63,11 +63,15 @@ async fn run(args: &Args) -> Result<(), Failure> {
     let source = cluster::find(args).await?;
     let listener = serve::bind(args.listen).await?;
     let address = listener.local_addr().context("cannot listen")?;
+    let provider = access::provider(&args.access, address, tls.is_some())?;
     let hub = hub(args, Hub::builder(source))?.start();
-    let dashboard = access::configure(&args.access, &hub, Dashboard::builder(hub.clone()))?;
+    let dashboard = access::configure(&args.access, &hub, provider.clone(), Dashboard::builder(hub.clone()))?;
     let mut reporters = JoinSet::new();
     reporters.spawn(lanes::report(hub.ingresses().clone()));
     reporters.spawn(lanes::report(hub.namespaces().clone()));
+    if let Some(provider) = provider {
+        reporters.spawn(async move { provider.connect().await });
+    }
     let dashboard = protection::protect(dashboard, &args.protection, address)?;
     announce(args, address, tls.is_some());
     serve::until_stopped(listener, tls, hub, dashboard, &mut signals).await;

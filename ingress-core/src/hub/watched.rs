@@ -6,7 +6,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use super::ClusterEntry;
 use crate::key::{ClusterId, Scope};
@@ -25,13 +25,15 @@ pub(super) struct Stores<'a> {
     pub(super) history: usize,
     pub(super) policy: Arc<LanePolicy>,
     pub(super) tasks: &'a mut JoinSet<()>,
+    pub(super) running: &'a mut Vec<AbortHandle>,
 }
 
 impl Stores<'_> {
     /// Starts to keep a store of a kind current.
     pub(super) fn start<K: Kind>(&mut self, feeds: Vec<Feed<K>>, plan: Plan) -> Store<K> {
         let (writer, store) = Store::new(self.epoch, self.history);
-        self.tasks.spawn(Aggregator::new(writer, feeds, plan, self.policy.clone()).run());
+        let task = self.tasks.spawn(Aggregator::new(writer, feeds, plan, self.policy.clone()).run());
+        self.running.push(task);
         store
     }
 }

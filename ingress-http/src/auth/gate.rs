@@ -14,9 +14,12 @@ use http::request::Parts;
 use http::{HeaderValue, header};
 use ingress_core::access::UserInfo;
 
+#[cfg(feature = "oidc")]
+use super::oidc::{Session, SignIn};
 use super::{AuthenticationError, AuthenticationErrorKind, Authenticator, CookieKey, Scheme};
 use crate::limit::Limits;
 use crate::problem::{Problem, ProblemType};
+use crate::respond;
 
 /// When to ask again while nobody can tell who somebody is.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
@@ -48,15 +51,45 @@ impl Gate {
         &self.key
     }
 
-    /// Who sent a request.
+    /// Who sent a request, and what their browser is to keep for the next one. What was found out stays with the request.
+    async fn admit(&self, request: &mut Parts) -> Result<Admission, Problem> {
+        #[cfg(feature = "oidc")]
+        let cookies = match self.openid_connect() {
+            Some(oidc) => oidc.renew(request).await.map_err(|error| self.refusal(&error))?,
+            None => Vec::new(),
+        };
+        #[cfg(not(feature = "oidc"))]
+        let cookies = Vec::new();
+        Ok(Admission { user: self.who(request).await?, cookies })
+    }
+
+    /// Who sent a request. Nothing is renewed: a stream that asks with what it was opened with has no answer to put a cookie into.
     pub(crate) async fn who(&self, request: &Parts) -> Result<Arc<UserInfo>, Problem> {
         let Some(authenticator) = &self.authenticator else {
             // As Kubernetes calls somebody it does not know.
             return Ok(Arc::new(UserInfo::new("system:anonymous", ["system:unauthenticated"])));
         };
+        #[cfg(feature = "oidc")]
+        if let Some(oidc) = self.openid_connect() {
+            return oidc.user(request).map_err(|error| self.refusal(&error));
+        }
         let with_token = self.with_token_of_cookie(request, authenticator.scheme());
         let known = authenticator.authenticate(with_token.as_ref().unwrap_or(request)).await;
-        known.map_err(|error| Problem::from(&error).challenge(authenticator.scheme().challenge()))
+        known.map_err(|error| self.refusal(&error))
+    }
+
+    fn refusal(&self, error: &AuthenticationError) -> Problem {
+        match self.scheme() {
+            Some(scheme) => Problem::from(error).challenge(scheme.challenge()),
+            None => Problem::from(error),
+        }
+    }
+
+    /// Where people sign in, if they do that with an OpenID Connect provider.
+    #[cfg(feature = "oidc")]
+    pub(super) fn openid_connect(&self) -> Option<SignIn<'_>> {
+        let oidc = self.authenticator.as_ref()?.openid_connect()?;
+        Some(SignIn::new(oidc, &self.key))
     }
 
     /// The request with the token that its cookie holds; a header of its own wins.
@@ -73,6 +106,24 @@ impl Gate {
     }
 }
 
+/// Somebody who is let in.
+pub(super) struct Admission {
+    pub(super) user: Arc<UserInfo>,
+    /// What the answer is to say in `Set-Cookie`.
+    pub(super) cookies: Vec<HeaderValue>,
+}
+
+/// The answer with cookies, which nobody but its browser may keep.
+pub(super) fn with_cookies(mut response: Response, cookies: Vec<HeaderValue>) -> Response {
+    if !cookies.is_empty() {
+        response.headers_mut().insert(header::CACHE_CONTROL, respond::NO_STORE);
+    }
+    for cookie in cookies {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
 /// What of a request tells who sent it: all of its headers, and those extensions that say where it came from or what the host found out.
 pub(crate) fn who_asks(request: &Parts) -> Parts {
     let (mut kept, ()) = http::Request::new(()).into_parts();
@@ -83,6 +134,10 @@ pub(crate) fn who_asks(request: &Parts) -> Parts {
     }
     if let Some(user) = request.extensions.get::<UserInfo>() {
         kept.extensions.insert(user.clone());
+    }
+    #[cfg(feature = "oidc")]
+    if let Some(session) = request.extensions.get::<Session>() {
+        kept.extensions.insert(session.clone());
     }
     kept
 }
@@ -135,12 +190,12 @@ impl Entrance {
     }
 
     /// Who sent a request. An address from which too many came whose sender is not known waits before it is asked again.
-    pub(super) async fn admit(&self, request: &Parts) -> Result<Arc<UserInfo>, Problem> {
+    pub(super) async fn admit(&self, request: &mut Parts) -> Result<Admission, Problem> {
         let hash = self.known.hash(request);
         if !hash.is_some_and(|hash| self.known.lock().contains(&hash)) {
             self.limits.may_authenticate(&request.extensions)?;
         }
-        let who = self.gate.who(request).await;
+        let who = self.gate.admit(request).await;
         match (&who, hash) {
             (Ok(_), Some(hash)) if self.gate.scheme().is_some() => self.known.insert(hash),
             (Err(problem), _) if problem.kind() == ProblemType::Unauthenticated => {
@@ -158,14 +213,14 @@ impl Entrance {
 /// Lets a request in whose sender is known, and says to everything behind who that is.
 pub(crate) async fn authenticate(State(entrance): State<Entrance>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    match entrance.admit(&parts).await {
-        Ok(user) => {
+    match entrance.admit(&mut parts).await {
+        Ok(Admission { user, cookies }) => {
             // Of somebody whom nobody was asked about, nothing is known but the address, and limits are kept by that.
             if entrance.gate.scheme().is_some() {
                 parts.extensions.insert(user.clone());
             }
             parts.extensions.insert(Admitted(user));
-            next.run(Request::from_parts(parts, body)).await
+            with_cookies(next.run(Request::from_parts(parts, body)).await, cookies)
         }
         Err(problem) => problem.into_response(),
     }

@@ -11,22 +11,22 @@ use std::time::Duration;
 
 use axum::extract::{OriginalUri, Request, State};
 use axum::response::{IntoResponse as _, Response};
-use cookie::{Cookie, CookieJar, Key, SameSite};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use cookie::{Key, SameSite};
+use http::{HeaderMap, StatusCode, header};
 use ingress_core::clock::wall_now;
 use serde::{Deserialize, Serialize};
 
 use super::Scheme;
+use super::gate::with_cookies;
+use super::sealed::{Attributes, TooLong, headers_of, removal};
 use crate::app::App;
 use crate::client::is_secure;
 use crate::problem::{Problem, ProblemType};
 use crate::respond;
 
-const NAME: &str = "ingress-session";
+pub(super) const NAME: &str = "ingress-session";
 /// How long a session lasts at most: a working day, and then some.
-const LASTS: Duration = Duration::from_secs(12 * 3600);
-/// What a browser keeps of one cookie; a token that does not fit can't be put into one.
-const MAX_COOKIE: usize = 4096;
+pub(super) const LASTS: Duration = Duration::from_secs(12 * 3600);
 
 /// The key that session cookies are encrypted with.
 #[derive(Clone)]
@@ -83,40 +83,31 @@ impl CookieKey {
         Self::derive(secret.trim_ascii()).map_err(|InvalidKey(problem)| named(problem))
     }
 
+    pub(super) fn key(&self) -> &Key {
+        &self.0
+    }
+
     /// The token in the request's cookie, if there is one that was made here and is not too old.
     pub(super) fn token(&self, headers: &HeaderMap) -> Option<String> {
-        let sealed = headers
-            .get_all(header::COOKIE)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| Cookie::split_parse(value).filter_map(Result::ok))
-            .find(|cookie| cookie.name() == NAME)?;
-        let mut jar = CookieJar::new();
-        jar.add_original(sealed.into_owned());
-        let opened = jar.private(&self.0).get(NAME)?;
-        let Session { token, until } = serde_json::from_str(opened.value()).ok()?;
+        let Session { token, until } = serde_json::from_str(&self.open(headers, NAME)?).ok()?;
         (until > wall_now().as_second()).then_some(token)
     }
 
-    fn cookie(&self, token: &str, path: String, secure: bool) -> Result<String, Problem> {
+    fn cookie(&self, token: &str, path: &str, secure: bool) -> Result<Vec<String>, Problem> {
         let lasts = i64::try_from(LASTS.as_secs()).unwrap_or(i64::MAX);
         let session =
             Session { token: token.to_owned(), until: wall_now().as_second().saturating_add(lasts) };
-        let cookie = Cookie::build((NAME, serde_json::to_string(&session)?))
-            .http_only(true)
-            .same_site(SameSite::Strict)
-            .secure(secure)
-            .path(path)
-            .max_age(cookie::time::Duration::seconds(lasts));
-        let mut jar = CookieJar::new();
-        jar.private_mut(&self.0).add(cookie);
-        let text = jar.get(NAME).map(|cookie| cookie.to_string()).unwrap_or_default();
-        if text.len() > MAX_COOKIE {
+        let sealed = self.seal(NAME, &serde_json::to_string(&session)?, 1, attributes(path, secure));
+        sealed.map_err(|TooLong| {
             let detail = "this token is too long for a browser's cookie: programs can send it in the header `Authorization`";
-            return Err(Problem::new(ProblemType::Unauthenticated, detail));
-        }
-        Ok(text)
+            Problem::new(ProblemType::Unauthenticated, detail)
+        })
     }
+}
+
+/// Those of a cookie that holds a session: out of reach of scripts, and not sent along from other sites.
+pub(super) fn attributes(path: &str, secure: bool) -> Attributes<'_> {
+    Attributes { path, secure, same_site: SameSite::Strict, lasts: LASTS }
 }
 
 /// What a cookie holds.
@@ -136,20 +127,21 @@ struct Answer<'a> {
 
 /// `GET /auth/session`: who asks, and how they could say so. Answered to everybody.
 pub(crate) async fn show(State(app): State<App>, request: Request) -> Result<Response, Problem> {
-    let (parts, _) = request.into_parts();
+    let (mut parts, _) = request.into_parts();
     let Some(scheme) = app.entrance().gate().scheme() else {
         return respond::json(StatusCode::OK, &Answer { authentication: "none", user: None });
     };
     // Who says nothing is nobody; that is no failure.
     let says_something =
         [header::AUTHORIZATION, header::COOKIE].iter().any(|name| parts.headers.contains_key(name));
-    let user = if says_something || scheme != Scheme::Bearer {
-        app.entrance().admit(&parts).await.ok()
+    let admission = if says_something || scheme == Scheme::Elsewhere {
+        app.entrance().admit(&mut parts).await.ok()
     } else {
         None
     };
-    let user = user.as_ref().map(|user| user.username.as_str());
-    respond::json(StatusCode::OK, &Answer { authentication: scheme.as_str(), user })
+    let user = admission.as_ref().map(|admission| admission.user.username.as_str());
+    let answer = respond::json(StatusCode::OK, &Answer { authentication: scheme.as_str(), user })?;
+    Ok(with_cookies(answer, admission.map(|admission| admission.cookies).unwrap_or_default()))
 }
 
 /// `POST /auth/session`: a cookie for the bearer token in `Authorization`.
@@ -166,40 +158,44 @@ pub(crate) async fn begin(
     }
     // The token that is to be put into a cookie, not the one that is in it already.
     parts.headers.remove(header::COOKIE);
-    entrance.admit(&parts).await?;
+    entrance.admit(&mut parts).await?;
     let token = super::bearer(&parts).map_err(|error| Problem::from(&error))?;
-    let cookie = gate.key().cookie(token, path_of(&uri), is_secure(&parts.extensions))?;
-    answer_with(cookie)
+    answer_with(gate.key().cookie(token, path_of(&uri), is_secure(&parts.extensions))?)
 }
 
 /// `DELETE /auth/session`: takes the cookie back.
-pub(crate) async fn end(OriginalUri(uri): OriginalUri, request: Request) -> Result<Response, Problem> {
+pub(crate) async fn end(
+    State(app): State<App>,
+    OriginalUri(uri): OriginalUri,
+    request: Request,
+) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
-    let cookie = Cookie::build((NAME, ""))
-        .http_only(true)
-        .same_site(SameSite::Strict)
-        .secure(is_secure(&parts.extensions))
-        .path(path_of(&uri))
-        .max_age(cookie::time::Duration::ZERO);
-    answer_with(cookie.build().to_string())
+    #[cfg(feature = "oidc")]
+    if let Some(oidc) = app.entrance().gate().openid_connect() {
+        return oidc.sign_out(&parts);
+    }
+    // Only where people sign in elsewhere does it matter how they do.
+    drop(app);
+    answer_with(removal(NAME, 0, attributes(path_of(&uri), is_secure(&parts.extensions))))
 }
 
-fn answer_with(cookie: String) -> Result<Response, Problem> {
-    let mut value = HeaderValue::try_from(cookie)
-        .map_err(|_| Problem::new(ProblemType::Internal, "the cookie could not be written"))?;
-    value.set_sensitive(true);
+fn answer_with(cookies: Vec<String>) -> Result<Response, Problem> {
     let mut response = StatusCode::NO_CONTENT.into_response();
-    response.headers_mut().insert(header::SET_COOKIE, value);
+    for value in headers_of(cookies)? {
+        response.headers_mut().append(header::SET_COOKIE, value);
+    }
     Ok(respond::with_header(response, header::CACHE_CONTROL, respond::NO_STORE))
 }
 
 /// Where the cookie is sent to: wherever the host nested the router, and nowhere else on its site.
-fn path_of(uri: &http::Uri) -> String {
-    uri.path().strip_suffix("auth/session").unwrap_or("/").to_owned()
+fn path_of(uri: &http::Uri) -> &str {
+    uri.path().strip_suffix("auth/session").unwrap_or("/")
 }
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     fn sent_back(set: &str) -> HeaderMap {
@@ -212,23 +208,23 @@ mod tests {
     #[test]
     fn a_cookie_holds_the_token_for_its_own_key_only() {
         let (key, other) = (CookieKey::random(), CookieKey::random());
-        let cookie = key.cookie("s3cret", "/routes/".into(), true).unwrap();
+        let cookie = key.cookie("s3cret", "/routes/", true).unwrap().remove(0);
         for part in ["; HttpOnly", "; SameSite=Strict", "; Secure", "; Path=/routes/", "; Max-Age=43200"] {
             assert!(cookie.contains(part), "{cookie}");
         }
         assert!(!cookie.contains("s3cret"));
         assert_eq!(key.token(&sent_back(&cookie)).as_deref(), Some("s3cret"));
         assert_eq!(other.token(&sent_back(&cookie)), None);
-        assert_eq!(key.token(&sent_back(&cookie.replacen('=', "=A", 1))), None, "tampered with");
+        assert_eq!(key.token(&sent_back(&cookie.replacen("=1.", "=1.A", 1))), None, "tampered with");
         assert_eq!(key.token(&HeaderMap::new()), None);
-        assert!(key.cookie(&"x".repeat(4000), "/".into(), true).is_err());
+        assert!(key.cookie(&"x".repeat(4000), "/", true).is_err());
     }
 
     #[test]
     fn a_shared_secret_makes_a_shared_key() {
         let secret = [7; 32];
         let (one, other) = (CookieKey::derive(&secret).unwrap(), CookieKey::derive(&secret).unwrap());
-        let cookie = one.cookie("t", "/".into(), false).unwrap();
+        let cookie = one.cookie("t", "/", false).unwrap().remove(0);
         assert_eq!(other.token(&sent_back(&cookie)).as_deref(), Some("t"));
         assert!(CookieKey::derive(&secret[1..]).is_err());
         assert!(

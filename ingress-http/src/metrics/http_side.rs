@@ -71,6 +71,8 @@ pub(crate) enum Route {
     Readyz,
     Metrics,
     Session,
+    Login,
+    Callback,
     /// The page, and all its files.
     Page,
     Other,
@@ -78,7 +80,7 @@ pub(crate) enum Route {
 
 impl Route {
     /// In the order of their declaration.
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 16] = [
         Self::Ingresses,
         Self::Stream,
         Self::Socket,
@@ -91,6 +93,8 @@ impl Route {
         Self::Readyz,
         Self::Metrics,
         Self::Session,
+        Self::Login,
+        Self::Callback,
         Self::Page,
         Self::Other,
     ];
@@ -110,6 +114,8 @@ impl Route {
             Self::Readyz => "/readyz",
             Self::Metrics => "/metrics",
             Self::Session => "/auth/session",
+            Self::Login => "/auth/login",
+            Self::Callback => "/auth/callback",
             Self::Page => "/",
             Self::Other => "other",
         }
@@ -119,9 +125,9 @@ impl Route {
 const METHODS: [&str; 5] = ["GET", "HEAD", "POST", "DELETE", "other"];
 
 /// The statuses of the router's answers; the last place is for any other.
-const CODES: [&str; 21] = [
-    "101", "200", "204", "304", "400", "401", "403", "404", "405", "406", "413", "414", "421", "426", "429",
-    "431", "500", "502", "503", "504", "other",
+const CODES: [&str; 22] = [
+    "101", "200", "204", "303", "304", "400", "401", "403", "404", "405", "406", "413", "414", "421", "426",
+    "429", "431", "500", "502", "503", "504", "other",
 ];
 
 fn method_at(method: &Method) -> usize {

@@ -1,18 +1,38 @@
 // A stand-in for the server, for working on the page alone: `npm run dev`, or `npm run build && npx vite preview`.
-// MOCK_COUNT, MOCK_NAMESPACES and MOCK_RATE (changes per second) size it; GET /mock/<scenario> switches what it plays.
+// MOCK_COUNT, MOCK_NAMESPACES and MOCK_RATE (changes per second) size it, MOCK_AUTH says how people sign in; GET /mock/<scenario>
+// switches what it plays.
 
+import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Plugin } from 'vite';
-import type { Item, Lane } from '../src/lib/api/wire';
+import type { Item, Lane, PartialEntry } from '../src/lib/api/wire';
 import { FakeCluster } from './cluster.ts';
+import { People, WAYS, problem, type Way } from './people.ts';
 
-const SCENARIOS = ['live', 'stale', 'denied-some', 'denied-all', 'waiting', 'empty', 'unauthorized'] as const;
+const SCENARIOS = [
+  'live',
+  'stale',
+  'denied-some',
+  'denied-all',
+  'waiting',
+  'empty',
+  'unauthorized',
+  // What may be seen: some namespaces of a lane that feeds all, nothing at all, not known of one cluster, not known at all.
+  'restricted',
+  'restricted-all',
+  'unknown-some',
+  'unknown-all',
+  // Everything is answered with 429.
+  'limited',
+] as const;
 type Scenario = (typeof SCENARIOS)[number];
 
 /** The policy that the real server sends, so that a violation shows up here first. */
 const CONTENT_SECURITY_POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/** How many namespaces somebody sees who does not see all. */
+const VISIBLE = 3;
 const CHUNK = 500;
 const HEARTBEAT = 15_000;
 
@@ -21,6 +41,7 @@ export function mockApi(): Plugin {
     Number(process.env['MOCK_COUNT'] ?? 2000),
     Number(process.env['MOCK_NAMESPACES'] ?? 20),
     Number(process.env['MOCK_RATE'] ?? 4),
+    WAYS.find((way) => way === process.env['MOCK_AUTH']) ?? 'none',
   );
   const handle = (request: IncomingMessage, response: ServerResponse, next: () => void): void => {
     if (!server.answer(request, response)) {
@@ -43,14 +64,16 @@ export function mockApi(): Plugin {
 
 class MockServer {
   readonly #cluster: FakeCluster;
+  readonly #people: People;
   readonly #clients = new Set<ServerResponse>();
   readonly #started = Date.now();
   #scenario: Scenario = 'live';
   #since = new Date();
   #sequence = 0;
 
-  constructor(count: number, namespaces: number, rate: number) {
+  constructor(count: number, namespaces: number, rate: number, way: Way) {
     this.#cluster = new FakeCluster(count, namespaces);
+    this.#people = new People(way);
     if (rate > 0) {
       // Timers are too coarse for one per change at high rates, so each tick makes up for what is due.
       let made = 0;
@@ -69,8 +92,19 @@ class MockServer {
 
   answer(request: IncomingMessage, response: ServerResponse): boolean {
     const path = (request.url ?? '/').split('?')[0] ?? '/';
-    if (path === '/api/ingresses/stream') {
+    if (path.startsWith('/auth/')) {
+      this.#people.answer(path, request, response);
+    } else if (path.startsWith('/api/') && !this.#people.isKnown(request)) {
+      response.setHeader('www-authenticate', 'Bearer realm="ingress"');
+      problem(response, 401, 'unauthenticated', 'a bearer token is needed, or the cookie that is given for one');
+    } else if (path.startsWith('/api/') && this.#scenario === 'limited') {
+      problem(response, 429, 'too-many-requests', 'you ask too often', 8);
+    } else if (path.startsWith('/api/') && path !== '/api/health' && this.#scenario === 'unknown-all') {
+      problem(response, 503, 'access-unknown', 'the cluster does not say what you may see: Unreachable', 5);
+    } else if (path === '/api/ingresses/stream') {
       this.#stream(response);
+    } else if (path === '/api/ingresses') {
+      this.#json(response, { items: [], total: this.#items().length, partial: this.#partial() });
     } else if (path === '/api/info') {
       this.#json(response, {
         version: '0.0.0-dev',
@@ -100,20 +134,34 @@ class MockServer {
   }
 
   #play(name: string, response: ServerResponse): void {
+    const way = WAYS.find((known) => name === `auth-${known}`);
+    if (way !== undefined || name === 'expire') {
+      this.#people.way = way ?? this.#people.way;
+      this.#people.endSessions();
+      this.#end('unauthenticated');
+      response.end(`${name}\n`);
+      return;
+    }
     const scenario = SCENARIOS.find((known) => known === name);
     if (scenario === undefined) {
       response.statusCode = 404;
-      response.end(`one of ${SCENARIOS.join(', ')}\n`);
+      response.end(`one of ${[...SCENARIOS, ...WAYS.map((known) => `auth-${known}`), 'expire'].join(', ')}\n`);
       return;
     }
     const before = this.#scenario;
     this.#scenario = scenario;
     this.#since = new Date();
+    if (scenario === 'unknown-all') {
+      this.#end('access-unknown');
+    } else if (scenario === 'limited') {
+      this.#end('shutdown');
+    }
     for (const lane of this.#lanes()) {
       this.#write(event('lane', lane));
     }
-    if (hasRows(before) !== hasRows(scenario)) {
-      this.#write(event('reset', { reason: 'lagged' }));
+    if (hasRows(before) !== hasRows(scenario) || mayChange(before) || mayChange(scenario)) {
+      const reason = mayChange(before) || mayChange(scenario) ? 'access-changed' : 'lagged';
+      this.#write(`id:\n${event('reset', { reason })}`);
       for (const client of this.#clients) {
         this.#begin(client);
       }
@@ -130,11 +178,7 @@ class MockServer {
     const [, , , namespace, name] = path.split('/');
     const item = this.#cluster.items.find((each) => each.namespace === namespace && each.name === name);
     if (item === undefined) {
-      response.statusCode = 404;
-      response.setHeader('content-type', 'application/problem+json');
-      response.end(
-        JSON.stringify({ type: '#not-found', title: 'Not found', status: 404, detail: 'There is no such ingress.' }),
-      );
+      problem(response, 404, 'not-found', 'There is no such ingress.');
       return;
     }
     response.setHeader('content-type', 'application/yaml');
@@ -157,7 +201,7 @@ class MockServer {
     for (const lane of this.#lanes()) {
       response.write(event('lane', lane));
     }
-    const items = hasRows(this.#scenario) ? this.#cluster.items : [];
+    const items = this.#items();
     for (let from = 0; ; from += CHUNK) {
       const done = from + CHUNK >= items.length;
       const chunk = { revision: this.#revision(), items: items.slice(from, from + CHUNK), done };
@@ -170,7 +214,7 @@ class MockServer {
 
   #change(): void {
     const change = this.#cluster.change();
-    if (!hasRows(this.#scenario)) {
+    if (!this.#sees(change.item)) {
       return;
     }
     this.#sequence += 1;
@@ -185,18 +229,64 @@ class MockServer {
     }
   }
 
+  /** Ends all streams, for a reason. */
+  #end(reason: string): void {
+    this.#write(event('end', { reason }));
+    for (const client of this.#clients) {
+      client.end();
+    }
+    this.#clients.clear();
+  }
+
+  #items(): Item[] {
+    return this.#cluster.items.filter((item) => this.#sees(item));
+  }
+
+  #sees(item: Item): boolean {
+    return (
+      hasRows(this.#scenario) &&
+      (this.#scenario !== 'restricted' || this.#cluster.namespaces.indexOf(item.namespace) < VISIBLE)
+    );
+  }
+
+  #partial(): PartialEntry[] {
+    const entry = { cluster: 'demo', namespace: null, staleSince: null };
+    if (this.#scenario === 'restricted' || this.#scenario === 'restricted-all') {
+      const message = 'you may not list the ingresses of all namespaces: those of the others are left out';
+      return [{ ...entry, state: 'restricted', reason: 'Forbidden', message }];
+    }
+    if (this.#scenario === 'unknown-some') {
+      const message = 'the cluster does not say what you may see of it, so nothing of it is shown';
+      return [{ ...entry, cluster: 'edge', state: 'unknown', reason: 'Unreachable', message }];
+    }
+    return [];
+  }
+
   #revision(): string {
+    if (mayChange(this.#scenario)) {
+      // As restricted viewers get them: nothing can be read from them.
+      return createHash('sha256')
+        .update(`${String(this.#started)}:${String(this.#sequence)}`)
+        .digest('hex')
+        .slice(0, 32);
+    }
     return `${this.#started.toString(16)}:${String(this.#sequence)}`;
   }
 
   #lanes(): Lane[] {
+    if (this.#scenario === 'restricted') {
+      return [{ ...this.#lane(null, 0), objects: null, malformed: null, lastContact: null }];
+    }
+    if (this.#scenario === 'restricted-all' || this.#scenario === 'unknown-all') {
+      return [];
+    }
     return this.#cluster.namespaces.map((namespace, index) => this.#lane(namespace, index));
   }
 
-  #lane(namespace: string, index: number): Lane {
+  #lane(namespace: string | null, index: number): Lane {
     const since = this.#since.toISOString();
     const lane: Lane = {
-      id: `demo/ingresses/${namespace}`,
+      id: `demo/ingresses/${namespace ?? '*'}`,
       cluster: 'demo',
       kind: 'Ingress',
       namespace,
@@ -214,12 +304,17 @@ class MockServer {
       error: null,
     };
     const unreachable = { class: 'transient', reason: 'Unreachable', message: 'connection refused' };
-    const message = `ingresses.networking.k8s.io is forbidden: User "viewer" cannot list resource "ingresses" in API group "networking.k8s.io" in the namespace "${namespace}"`;
+    const message = `ingresses.networking.k8s.io is forbidden: User "viewer" cannot list resource "ingresses" in API group "networking.k8s.io" in the namespace "${namespace ?? ''}"`;
     const forbidden = { class: 'permanent', reason: 'Forbidden', message };
     const retryAt = new Date(Date.now() + 9_000).toISOString();
     switch (this.#scenario) {
       case 'live':
       case 'empty':
+      case 'restricted':
+      case 'restricted-all':
+      case 'unknown-some':
+      case 'unknown-all':
+      case 'limited':
         return lane;
       case 'stale':
         return index % 5 === 0
@@ -240,7 +335,12 @@ class MockServer {
 }
 
 function hasRows(scenario: Scenario): boolean {
-  return scenario === 'live' || scenario === 'stale' || scenario === 'denied-some';
+  return ['live', 'stale', 'denied-some', 'restricted', 'unknown-some', 'limited'].includes(scenario);
+}
+
+/** Whether a scenario is about what may be seen. */
+function mayChange(scenario: Scenario): boolean {
+  return scenario === 'restricted' || scenario === 'restricted-all' || scenario === 'unknown-some';
 }
 
 function event(name: string, data: unknown, id: string | null = null): string {

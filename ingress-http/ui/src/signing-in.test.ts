@@ -100,6 +100,7 @@ describe('signing in', () => {
     expect(names()).toEqual(['mail']);
     expect(location.hash).toBe('#q=mail');
     expect(page.one('.account').textContent).toContain('jane@example.com');
+    expect(document.activeElement).toBe(page.one('main'));
   });
 
   it('keeps the token nowhere', async () => {

@@ -6,6 +6,8 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 
+use super::oidc::OidcArgs;
+
 /// Who may see what.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct AccessArgs {
@@ -37,6 +39,9 @@ pub(crate) struct AccessArgs {
     )]
     pub(crate) authenticating_proxies: Vec<IpNet>,
 
+    #[command(flatten)]
+    pub(crate) oidc: OidcArgs,
+
     /// A secret of at least 32 bytes that session cookies are encrypted with, so that sessions outlive a restart; one of the
     /// process's own, unless given.
     #[arg(long, env = "DASHBOARD_COOKIE_KEY_FILE", value_name = "FILE")]
@@ -67,6 +72,8 @@ pub(crate) enum Authentication {
     TokenReview,
     /// By headers that an authenticating proxy sets.
     ProxyHeaders,
+    /// By an OpenID Connect provider, with which they sign in.
+    Oidc,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -42,7 +42,7 @@ describe('ApiClient', () => {
     });
   });
 
-  it('says so when nobody knows who it asks for, but not when somebody signs in', async () => {
+  it('says so when nobody knows who it asks for, but not of signing in itself', async () => {
     let times = 0;
     const client = new ApiClient('http://host/', () =>
       Promise.resolve(problem(401, 'unauthenticated', 'Who are you?')),
@@ -53,6 +53,7 @@ describe('ApiClient', () => {
     await expect(client.info()).rejects.toMatchObject({ status: 401, message: 'Who are you?' });
     expect(times).toBe(1);
     await expect(client.signIn('t')).rejects.toMatchObject({ status: 401 });
+    await expect(client.session()).rejects.toMatchObject({ status: 401 });
     expect(times).toBe(1);
   });
 

@@ -86,7 +86,12 @@ export class ApiClient {
   }
 
   async session(): Promise<Session> {
-    const session = (await this.#json('auth/session')) as Partial<Session>;
+    // Answered to everybody. Where something in between answers 401 here, too, asking again would not end.
+    const response = await this.#ask('auth/session', {});
+    if (!response.ok) {
+      throw await errorOf(response);
+    }
+    const session = (await response.json()) as Partial<Session>;
     return { authentication: session.authentication ?? 'none', user: session.user ?? null };
   }
 

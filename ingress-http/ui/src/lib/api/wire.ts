@@ -131,9 +131,9 @@ export interface Session {
 }
 
 export interface Health {
-  status: 'healthy' | 'unhealthy';
+  status: 'healthy' | 'unhealthy' | 'unknown';
   timestamp: string;
-  checks: { kubernetes: { status: 'up' | 'down'; latency: number | null; error?: LaneError | null } };
+  checks: { kubernetes: { status: 'up' | 'down' | 'unknown'; latency: number | null; error?: LaneError | null } };
 }
 
 /** An RFC 9457 problem document. */

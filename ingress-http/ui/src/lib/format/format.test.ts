@@ -18,6 +18,7 @@ import {
   waitText,
   type Status,
 } from './status';
+import { userText } from './user';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -194,6 +195,15 @@ describe('status', () => {
   });
 });
 
+describe('userText', () => {
+  it('is short for service accounts, and what it is for everybody else', () => {
+    expect(userText('system:serviceaccount:monitoring:viewer')).toBe('monitoring/viewer');
+    for (const name of ['jane@example.com', 'system:anonymous', 'system:serviceaccount:odd', '']) {
+      expect(userText(name)).toBe(name);
+    }
+  });
+});
+
 describe('countText', () => {
   const input = { ready: true, known: 1200, matching: 7, filtering: false, current: true, restricted: false };
 
@@ -210,6 +220,7 @@ describe('countText', () => {
     expect(countText({ ...input, ready: false, known: 0 })).toBe('Number not known');
     expect(countText({ ...input, known: 0, current: false })).toBe('Number not known');
     expect(countText({ ...input, known: 0 })).toBe('0 ingresses');
+    expect(countText({ ...input, known: 0, matching: 0, filtering: true })).toBe('0 ingresses');
   });
 
   it('uses the singular for one only', () => {

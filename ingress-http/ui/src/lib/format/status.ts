@@ -180,7 +180,7 @@ export function countText(input: {
     return 'Number not known';
   }
   const known = plural(input.known, 'ingress', 'ingresses');
-  const text = input.filtering ? `${formatNumber(input.matching)} of ${known}` : known;
+  const text = input.filtering && input.known > 0 ? `${formatNumber(input.matching)} of ${known}` : known;
   if (!input.current) {
     return `${text} known`;
   }
@@ -201,6 +201,9 @@ export function healthStatus(state: HealthState): Status {
           tone: 'ok',
           text: `Cluster API server: up${latency === null ? '' : `, answers in ${latency.toFixed(0)} ms`}`,
         };
+      }
+      if (status === 'unknown') {
+        return { tone: 'unknown', text: 'Cluster API server: has not answered yet' };
       }
       const why = error ? ` (${error.reason}: ${error.message})` : '';
       return { tone: 'bad', text: `Cluster API server: down${why}` };

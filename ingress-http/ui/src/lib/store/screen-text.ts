@@ -87,7 +87,9 @@ export function describeScreen(screen: Exclude<Screen, { type: 'table' }>, now: 
       return text(
         null,
         screen.all ? 'There is nothing here that you may see' : 'No ingresses among what you may see',
-        restrictedText(screen.restricted),
+        screen.all
+          ? 'You may not list the ingresses of any namespace that is watched here.'
+          : restrictedText(screen.restricted),
         screen.all
           ? 'Whoever runs the cluster can let you list the ingresses of a namespace; they appear here then.'
           : 'Whether there are others is not told. One that you may see appears here at once.',

@@ -139,12 +139,9 @@ export class SessionStore {
     this.#close(way ?? 'elsewhere', 'signed-out');
   }
 
-  dismissSignOutProblem(): void {
-    this.signOutProblem = null;
-  }
-
   #open(): void {
     this.gate = OPEN;
+    this.signOutProblem = null;
     this.signingIn = { type: 'idle' };
     this.#hooks.unlocked();
   }
