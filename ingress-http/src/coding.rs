@@ -10,7 +10,7 @@
 //! - **zstd**: a frame per piece; RFC 8878 makes any number of frames one body.
 //!
 //! Small texts for one client are stored, not compressed. Every piece can be decoded when its last byte has arrived, so no event waits for
-//! the next. Compared with compressing each body by itself, a snapshot of ten thousand objects is less than 1 % larger.
+//! the next. A snapshot of ten thousand objects (9.5 MB) is 3 % larger with gzip than if it were compressed as one, and no larger with zstd.
 //!
 //! Several frames are what some decoders stop after the first of, so zstd is chosen only by clients that prefer it.
 

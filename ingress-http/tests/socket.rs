@@ -83,7 +83,7 @@ impl Stage {
 #[cfg(feature = "server")]
 async fn serve(listener: TcpListener, dashboard: Dashboard) {
     let server = ingress_http::server::Server::builder().build();
-    drop(server.serve(listener, dashboard.into_router(), std::future::pending()).await);
+    let _ended = server.serve(listener, dashboard.into_router(), std::future::pending()).await;
 }
 
 #[cfg(not(feature = "server"))]

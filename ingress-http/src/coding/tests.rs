@@ -47,7 +47,7 @@ fn the_client_chooses_and_we_choose_among_what_it_likes_as_much() {
 
 /// Decodes as bytes arrive.
 enum Decoder {
-    Gzip(flate2::write::GzDecoder<Vec<u8>>),
+    Gzip(Box<flate2::write::GzDecoder<Vec<u8>>>),
     Brotli(Box<brotli_decoder::Incremental>),
     Zstd(::zstd::stream::write::Decoder<'static, Vec<u8>>),
 }
@@ -103,7 +103,7 @@ mod brotli_decoder {
 impl Decoder {
     fn new(coding: Coding) -> Self {
         match coding {
-            Coding::Gzip => Self::Gzip(flate2::write::GzDecoder::new(Vec::new())),
+            Coding::Gzip => Self::Gzip(Box::new(flate2::write::GzDecoder::new(Vec::new()))),
             Coding::Brotli => Self::Brotli(Box::new(brotli_decoder::Incremental::new())),
             _ => Self::Zstd(::zstd::stream::write::Decoder::new(Vec::new()).unwrap()),
         }
