@@ -126,8 +126,8 @@ const METHODS: [&str; 5] = ["GET", "HEAD", "POST", "DELETE", "other"];
 
 /// The statuses of the router's answers; the last place is for any other.
 const CODES: [&str; 22] = [
-    "101", "200", "204", "303", "304", "400", "401", "403", "404", "405", "406", "413", "414", "421", "426", "429",
-    "431", "500", "502", "503", "504", "other",
+    "101", "200", "204", "303", "304", "400", "401", "403", "404", "405", "406", "413", "414", "421", "426",
+    "429", "431", "500", "502", "503", "504", "other",
 ];
 
 fn method_at(method: &Method) -> usize {
