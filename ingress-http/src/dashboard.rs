@@ -25,7 +25,7 @@ use crate::protect::{Hosts, Origins, Protection, Received, receive};
 use crate::shutdown::Shutdown;
 use crate::upstream::Budgets;
 use crate::view::{Authorization, Guard};
-use crate::{health, info, list, metrics, namespaces, object, stream};
+use crate::{health, info, list, metrics, namespaces, object, openapi, stream};
 
 /// How often a stream says that it is alive, unless configured otherwise.
 pub const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(15);
@@ -352,6 +352,7 @@ impl Dashboard {
         let router = open(router, Route::Login, get(crate::auth::oidc::login));
         #[cfg(feature = "oidc")]
         let router = open(router, Route::Callback, get(crate::auth::oidc::callback));
+        let router = open(router, Route::OpenApi, get(openapi::openapi));
         #[cfg(feature = "ui")]
         let router = router.merge(
             crate::page::router()

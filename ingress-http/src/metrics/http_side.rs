@@ -72,6 +72,7 @@ pub(crate) enum Route {
     Session,
     Login,
     Callback,
+    OpenApi,
     /// The page, and all its files.
     Page,
     Other,
@@ -79,7 +80,7 @@ pub(crate) enum Route {
 
 impl Route {
     /// In the order of their declaration.
-    const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Ingresses,
         Self::Stream,
         Self::Object,
@@ -93,6 +94,7 @@ impl Route {
         Self::Session,
         Self::Login,
         Self::Callback,
+        Self::OpenApi,
         Self::Page,
         Self::Other,
     ];
@@ -113,6 +115,7 @@ impl Route {
             Self::Session => "/auth/session",
             Self::Login => "/auth/login",
             Self::Callback => "/auth/callback",
+            Self::OpenApi => "/openapi.json",
             Self::Page => "/",
             Self::Other => "other",
         }
