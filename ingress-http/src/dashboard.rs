@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::handler::Handler;
-use axum::http::Uri;
+use axum::http::{HeaderValue, Uri, header};
 use axum::middleware;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get};
 use ingress_core::Hub;
 use tokio::sync::Semaphore;
@@ -25,7 +26,7 @@ use crate::protect::{Hosts, Origins, Protection, Received, receive};
 use crate::shutdown::Shutdown;
 use crate::upstream::Budgets;
 use crate::view::{Authorization, Guard};
-use crate::{health, info, list, metrics, namespaces, object, stream};
+use crate::{health, info, list, metrics, namespaces, object, openapi, respond, stream};
 
 /// How often a stream says that it is alive, unless configured otherwise.
 pub const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(15);
@@ -329,10 +330,11 @@ impl Dashboard {
         };
         // For everybody: nothing in these is of a cluster.
         let open = |router: Router<App>, route: Route, methods: MethodRouter<App>| {
-            finish(router, route, methods.fallback(method_not_allowed).layer(limited(route)))
+            finish(router, route, methods.fallback(move || method_not_allowed(route)).layer(limited(route)))
         };
         let serve = |router: Router<App>, route: Route, methods: MethodRouter<App>| {
-            let methods: MethodRouter<App> = methods.fallback(method_not_allowed).layer(limited(route));
+            let methods: MethodRouter<App> =
+                methods.fallback(move || method_not_allowed(route)).layer(limited(route));
             finish(router, route, methods.layer(gate.clone()))
         };
         let router = Router::new();
@@ -353,10 +355,11 @@ impl Dashboard {
         let router = open(router, Route::Login, get(crate::auth::oidc::login));
         #[cfg(feature = "oidc")]
         let router = open(router, Route::Callback, get(crate::auth::oidc::callback));
+        let router = open(router, Route::OpenApi, get(openapi::openapi));
         #[cfg(feature = "ui")]
         let router = router.merge(
             crate::page::router()
-                .method_not_allowed_fallback(method_not_allowed)
+                .method_not_allowed_fallback(|| method_not_allowed(Route::Page))
                 .layer(limited(Route::Page))
                 .layer(origins.clone())
                 .layer(received(Route::Page))
@@ -383,8 +386,15 @@ impl Dashboard {
     }
 }
 
-async fn method_not_allowed() -> Problem {
-    Problem::new(ProblemType::MethodNotAllowed, "only GET and HEAD are answered: nothing here writes")
+async fn method_not_allowed(route: Route) -> Response {
+    if route == Route::Session {
+        let detail = "only GET, HEAD, POST and DELETE are answered here";
+        let problem = Problem::new(ProblemType::MethodNotAllowed, detail);
+        let methods = HeaderValue::from_static("GET, HEAD, POST, DELETE");
+        return respond::with_header(problem.into_response(), header::ALLOW, methods);
+    }
+    let detail = "only GET and HEAD are answered: nothing here writes";
+    Problem::new(ProblemType::MethodNotAllowed, detail).into_response()
 }
 
 async fn not_found(uri: Uri) -> Problem {

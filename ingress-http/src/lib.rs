@@ -64,6 +64,7 @@ mod metrics;
 mod namespaces;
 mod negotiate;
 mod object;
+mod openapi;
 mod order;
 #[cfg(feature = "ui")]
 mod page;

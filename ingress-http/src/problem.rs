@@ -21,7 +21,7 @@
 //!
 //! # method-not-allowed
 //!
-//! Status 405. Only GET and HEAD are answered: nothing here writes.
+//! Status 405. Only GET and HEAD are answered, since nothing here writes, but for `/auth/session`; `Allow` says which.
 //!
 //! # not-acceptable
 //!

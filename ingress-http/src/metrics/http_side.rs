@@ -73,6 +73,7 @@ pub(crate) enum Route {
     Session,
     Login,
     Callback,
+    OpenApi,
     /// The page, and all its files.
     Page,
     Other,
@@ -80,7 +81,7 @@ pub(crate) enum Route {
 
 impl Route {
     /// In the order of their declaration.
-    const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Ingresses,
         Self::Stream,
         Self::Socket,
@@ -95,6 +96,7 @@ impl Route {
         Self::Session,
         Self::Login,
         Self::Callback,
+        Self::OpenApi,
         Self::Page,
         Self::Other,
     ];
@@ -116,6 +118,7 @@ impl Route {
             Self::Session => "/auth/session",
             Self::Login => "/auth/login",
             Self::Callback => "/auth/callback",
+            Self::OpenApi => "/openapi.json",
             Self::Page => "/",
             Self::Other => "other",
         }
