@@ -109,9 +109,10 @@ impl Account {
     ///
     /// When the server refuses.
     pub async fn allow_reviews(&self, client: &kube::Client) -> Result<()> {
-        let mut binding = self.binding("system:auth-delegator", "ClusterRole");
-        binding["metadata"]["name"] = self.role("reviews").into();
-        let binding: ClusterRoleBinding = serde_json::from_value(binding)?;
+        let binding = self.binding("system:auth-delegator", "ClusterRole");
+        let mut binding: ClusterRoleBinding = serde_json::from_value(binding)?;
+        // Several accounts may have the same role.
+        binding.metadata.name = Some(self.role("reviews"));
         Api::all(client.clone()).create(&PostParams::default(), &binding).await?;
         Ok(())
     }
