@@ -69,12 +69,9 @@ fn document() -> OpenApi {
 
 /// Whether this build has a route.
 fn is_served(route: Route) -> bool {
-    match route {
-        Route::Other => false,
-        Route::Page => cfg!(feature = "ui"),
-        Route::Login | Route::Callback => cfg!(feature = "oidc"),
-        _ => true,
-    }
+    route != Route::Other
+        && (cfg!(feature = "ui") || route != Route::Page)
+        && (cfg!(feature = "oidc") || ![Route::Login, Route::Callback].contains(&route))
 }
 
 /// What every path answers, because of what every request passes.
@@ -110,9 +107,9 @@ fn describe_everywhere(path: &str, operation: &mut Operation) {
         problem(operation, ProblemType::TooManyRequests, "The client asks too often");
     }
     problem(operation, ProblemType::ContentTooLarge, "The request has a body that is too large");
-    problem(operation, ProblemType::UriTooLong, "The path and query are too long");
+    bare(operation, ProblemType::UriTooLong, "The path and query are too long");
     problem(operation, ProblemType::MisdirectedRequest, "The Host is none of those that are answered for");
-    problem(operation, ProblemType::HeadersTooLarge, "The headers are too many or too large");
+    bare(operation, ProblemType::HeadersTooLarge, "The headers are too many or too large");
     for response in operation.responses.responses.values_mut() {
         if let RefOr::T(response) = response {
             let text = ObjectBuilder::new().schema_type(Type::String);
@@ -136,6 +133,13 @@ fn problem(operation: &mut Operation, kind: ProblemType, description: &str) {
             operation.responses.responses.insert(status, response.build().into());
         }
     }
+}
+
+/// The same of what the server may refuse before this router is asked: then it is a status and nothing else.
+fn bare(operation: &mut Operation, kind: ProblemType, description: &str) {
+    let response =
+        ResponseBuilder::new().description(format!("{description}; a problem document, or nothing"));
+    operation.responses.responses.insert(kind.status().to_string(), response.build().into());
 }
 
 #[cfg(test)]
