@@ -18,7 +18,7 @@ use super::schema::{
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     servers((url = ".", description = "Wherever this document is")),
-    paths(ingresses, stream, object, object_yaml, namespaces, health, info, livez, readyz, metrics, description, session, begin_session,
+    paths(ingresses, stream, socket, object, object_yaml, namespaces, health, info, livez, readyz, metrics, description, session, begin_session,
         end_session, login, callback, page),
     components(schemas(StreamEvent, Problem)),
     tags(
@@ -77,6 +77,30 @@ fn ingresses() {}
     ),
 )]
 fn stream() {}
+
+/// Follows ingresses over a WebSocket
+///
+/// The events of the stream, one in each text message: `{"event", "id"?, "data"}`, of the schema `StreamEvent`. What the client sends is
+/// not read.
+#[utoipa::path(
+    get, path = "/api/ingresses/ws", tag = "ingresses",
+    params(
+        ("namespace" = Option<String>, Query, description = "As in the list", max_length = 63, pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
+        ("namespaces" = Option<String>, Query, description = "As in the list"),
+        ("search" = Option<String>, Query, description = "As in the list", max_length = 1024),
+        ("host" = Option<String>, Query, description = "As in the list", max_length = 253),
+        ("class" = Option<String>, Query, description = "As in the list", max_length = 1024),
+        ("label" = Option<Vec<String>>, Query, description = "As in the list", max_items = 16),
+        ("tls" = Option<bool>, Query, description = "As in the list"),
+        ("since" = Option<Revision>, Query, description = "The `revision` of a list with the same filter, or the last `id`: only what came after"),
+    ),
+    responses(
+        (status = 101, description = "The events follow"),
+        (status = 426, description = "The request asks for no WebSocket", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "As many streams are open as are served", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+fn socket() {}
 
 /// Shows one ingress
 ///
@@ -147,7 +171,10 @@ fn info() {}
 /// Tells whether the process works
 #[utoipa::path(
     get, path = "/livez", tag = "state",
-    responses((status = 200, description = "It does", body = String, content_type = "text/plain; charset=utf-8")),
+    responses(
+        (status = 200, description = "It does", body = String, content_type = "text/plain; charset=utf-8"),
+        (status = 503, description = "It does not, and why", body = String, content_type = "text/plain; charset=utf-8"),
+    ),
 )]
 fn livez() {}
 

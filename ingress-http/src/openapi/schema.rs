@@ -263,14 +263,29 @@ pub(super) struct Health {
 pub(super) enum HealthStatus {
     Healthy,
     Unhealthy,
+    /// No cluster has answered yet.
+    Unknown,
 }
 
 #[derive(Serialize, ToSchema)]
 pub(super) struct Checks {
     kubernetes: Check,
+    /// `null` while nobody can tell what the viewer may see.
+    #[schema(required)]
+    lanes: Option<LaneCounts>,
     /// There only with several clusters.
     #[schema(nullable = false)]
     clusters: Option<Vec<ClusterCheck>>,
+}
+
+/// How many of the lanes of ingresses that the viewer may see are in each state.
+#[derive(Serialize, ToSchema)]
+pub(super) struct LaneCounts {
+    connecting: usize,
+    syncing: usize,
+    live: usize,
+    reconnecting: usize,
+    denied: usize,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -279,6 +294,8 @@ pub(super) struct Check {
     /// In milliseconds; `null` before the first answer.
     #[schema(required)]
     latency: Option<u64>,
+    #[schema(required)]
+    breaker: Option<Breaker>,
     #[schema(nullable = false)]
     error: Option<LaneError>,
 }
@@ -290,6 +307,8 @@ pub(super) struct ClusterCheck {
     /// In milliseconds; `null` before the first answer.
     #[schema(required)]
     latency: Option<u64>,
+    #[schema(required)]
+    breaker: Option<Breaker>,
     #[schema(nullable = false)]
     error: Option<LaneError>,
 }
@@ -299,6 +318,8 @@ pub(super) struct ClusterCheck {
 pub(super) enum CheckStatus {
     Up,
     Down,
+    /// It has not answered yet.
+    Unknown,
 }
 
 #[derive(Serialize, ToSchema)]
