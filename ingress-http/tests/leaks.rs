@@ -35,6 +35,7 @@ const NAMESPACES: usize = 5;
 /// One that does not exist, with a name as long as the others'.
 const NONE: &str = "zqx";
 const PEOPLE: usize = 4;
+const LISTS_NAMESPACES: &str = "person-0";
 const MAX_AGE: Duration = Duration::from_secs(1);
 
 fn namespace(number: usize) -> String {
@@ -132,6 +133,10 @@ impl Stage {
             let grants = judge.lock().unwrap();
             Ok(match (&grants[&user.username], attributes) {
                 (None, _) => true,
+                // Who may list all namespaces may still see the ingresses of some only.
+                (Some(_), Attributes::Resource { resource, namespace: None, .. }) => {
+                    resource == "namespaces" && user.username == LISTS_NAMESPACES
+                }
                 (Some(names), Attributes::Resource { resource, namespace: Some(namespace), .. }) => {
                     resource == "ingresses" && names.contains(namespace.as_str())
                 }
@@ -236,6 +241,10 @@ fn without_times(text: &str) -> String {
         object.remove("requestId");
     }
     value.to_string()
+}
+
+fn is_sealed(revision: &str) -> bool {
+    revision.len() == 32 && revision.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// What somebody may not see is not named, whatever the answer.
@@ -355,6 +364,15 @@ async fn check_answers(stage: &Stage, person: &str, told: &mut Told) {
         assert_eq!(listed.len(), NAMESPACES);
     }
 
+    if let Some(names) = &seen.namespaces {
+        // A position counts all changes, so they are told none.
+        let revision = list["revision"].as_str().unwrap();
+        assert!(is_sealed(revision), "{revision}");
+        if person == LISTS_NAMESPACES {
+            assert_eq!(listed.keys().cloned().collect::<BTreeSet<_>>(), *names, "with or without ingresses");
+        }
+    }
+
     // Nothing that they may see changed, so nothing at all did.
     if is_same && seen.namespaces.is_some() {
         for (path, text) in &answers {
@@ -424,6 +442,10 @@ async fn run(granted: Vec<Vec<bool>>, steps: Vec<Step>) {
             if before[&person] == seen {
                 let silent = said.lines().all(|line| line.is_empty() || line.starts_with(':'));
                 assert!(silent || seen.namespaces.is_none(), "{person} after {step:?}: {said}");
+            }
+            if seen.namespaces.is_some() {
+                let ids = said.lines().filter_map(|line| line.strip_prefix("id: "));
+                ids.for_each(|id| assert!(is_sealed(id), "{person} is told a position: {id}"));
             }
             if before[&person].namespaces == seen.namespaces {
                 assert_tells_nothing_hidden(&seen, "", &said);
