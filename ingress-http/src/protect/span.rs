@@ -79,5 +79,6 @@ pub(super) fn answered(span: &Span, status: StatusCode) {
     }
 }
 
-#[cfg(all(test, feature = "otel"))]
+#[cfg(test)]
+#[cfg(feature = "otel")]
 mod tests;
