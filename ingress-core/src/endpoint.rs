@@ -13,10 +13,12 @@ use std::time::Duration;
 use rand::RngExt;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{Instant, sleep};
+use tracing::Span;
 
 use crate::classify::Class;
 use crate::clock::{Timestamp, wall_now};
 use crate::error::{ErrorKind, SourceError};
+use crate::question::Question;
 use crate::resilience::breaker::{Breaker, BreakerPolicy, BreakerState, Outcome, Permit, Transition};
 use crate::resilience::retry::RetryPolicy;
 use crate::source::{CALL_TIMEOUT, Cluster, ClusterInfo};
@@ -167,9 +169,10 @@ impl Endpoint {
     }
 
     /// Makes a call that somebody waits for: behind the breaker, within [`CALL_TIMEOUT`], tried again as the policy says;
-    /// each attempt is counted.
+    /// each attempt is counted, and has a span.
     pub(crate) async fn call<T, F>(
         &self,
+        question: Question<'_>,
         outcomes: &Outcomes,
         mut ask: impl FnMut() -> F,
     ) -> Result<T, SourceError>
@@ -185,7 +188,7 @@ impl Endpoint {
                 self.counters.retries.one();
             }
             let guard = Attempt { endpoint: self, permit: Some(permit) };
-            let result = outcomes.ask(CALL_TIMEOUT, ask()).await;
+            let result = outcomes.ask(CALL_TIMEOUT, question.resent(attempt - 1).span(), ask()).await;
             guard.finish(outcome_of(result.as_ref().map(|_| ())));
             let error = match result {
                 Ok(value) => return Ok(value),
@@ -205,7 +208,9 @@ impl Endpoint {
         let mut judge = Judge::default();
         loop {
             let asked = Instant::now();
-            let result = self.counters.probes.ask(policy.answer_within, self.cluster.probe()).await;
+            // One every second would be all that a trace shows of an outage; what it begins and ends is logged.
+            let result =
+                self.counters.probes.ask(policy.answer_within, Span::none(), self.cluster.probe()).await;
             let (result, failure) = judge.judge(result, down);
             let failed = failure.is_some();
             self.probe.send_replace(Some(Probe { at: wall_now(), latency: asked.elapsed(), result }));

@@ -16,6 +16,7 @@ use crate::endpoint::{Endpoint, ProbePolicy};
 use crate::error::{ErrorKind, SourceError};
 use crate::key::{ClusterId, ObjectKey, Scope};
 use crate::kind::{Ingress, Kind, NamespaceRecord};
+use crate::question::Question;
 use crate::resilience::backoff::{BackoffPolicy, InvalidPolicy};
 use crate::resilience::breaker::{BreakerPolicy, BreakerState};
 use crate::resilience::retry::RetryPolicy;
@@ -445,7 +446,9 @@ impl Hub {
     /// Dropping the future abandons the read.
     pub async fn ingress_object(&self, key: &ObjectKey) -> Result<Bytes, SourceError> {
         let entry = self.entry(key.cluster())?;
-        entry.endpoint.call(&entry.ingresses.get, || ResourceSource::<Ingress>::get(&entry.source, key)).await
+        let question = Question::new(key.cluster(), "get", "Ingress").namespace(key.namespace());
+        let ask = || ResourceSource::<Ingress>::get(&entry.source, key);
+        entry.endpoint.call(question, &entry.ingresses.get, ask).await
     }
 
     /// Asks a cluster whose token this is; `None` when it is nobody's, or is not meant for any of the audiences (none means the
@@ -465,7 +468,9 @@ impl Hub {
         audiences: &[String],
     ) -> Result<Option<UserInfo>, SourceError> {
         let ClusterEntry { endpoint, source, .. } = self.entry(cluster)?;
-        endpoint.call(&endpoint.counters().token_reviews, || source.review_token(token, audiences)).await
+        let question = Question::new(cluster, "create", "TokenReview");
+        let ask = || source.review_token(token, audiences);
+        endpoint.call(question, &endpoint.counters().token_reviews, ask).await
     }
 
     /// Asks a cluster whether somebody may do something. Behind the cluster's circuit breaker, tried again as the retry policy
@@ -485,7 +490,9 @@ impl Hub {
         attributes: &Attributes,
     ) -> Result<bool, SourceError> {
         let ClusterEntry { endpoint, source, .. } = self.entry(cluster)?;
-        endpoint.call(&endpoint.counters().access_reviews, || source.review_access(user, attributes)).await
+        let question = Question::new(cluster, "create", "SubjectAccessReview");
+        let ask = || source.review_access(user, attributes);
+        endpoint.call(question, &endpoint.counters().access_reviews, ask).await
     }
 
     fn entry(&self, cluster: &ClusterId) -> Result<&ClusterEntry, SourceError> {

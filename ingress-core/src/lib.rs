@@ -27,6 +27,7 @@ mod error;
 mod hub;
 mod key;
 pub mod kind;
+mod question;
 pub mod resilience;
 pub mod source;
 pub mod stats;

@@ -19,13 +19,16 @@ use tracing::Instrument as _;
 pub use self::host::{Hosts, InvalidHost};
 pub use self::origin::{InvalidOrigin, Origins};
 use crate::client::{FromTrusted, TrustedProxies, is_secure};
-use crate::metrics::http_side::{Route, method_name};
+use crate::metrics::http_side::Route;
 use crate::problem::{Problem, attach_request_id};
 
 pub(crate) mod header;
 mod host;
 mod origin;
 mod size;
+mod span;
+#[cfg(feature = "otel")]
+mod trace_context;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -91,13 +94,8 @@ pub(crate) async fn receive(State(received): State<Received>, mut request: Reque
     let id = RequestId::of(&request);
     request.extensions_mut().insert(id.clone());
     let secure = is_secure(request.extensions());
-    // The template and a method that is known: what a stranger typed is in no line of a log.
-    let span = tracing::info_span!(
-        "request",
-        request_id = %id,
-        method = method_name(request.method()),
-        route = route.template()
-    );
+    let span = span::of(&request, &id, route, secure);
+    let told = span.clone();
     let answered = async {
         let mut response = match examine(&protection, request) {
             Ok(request) => next.run(request).await,
@@ -109,6 +107,7 @@ pub(crate) async fn receive(State(received): State<Received>, mut request: Reque
         let duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         // What fails is told where it fails; that somebody asked is of interest only to whoever looks for it.
         tracing::debug!(status = response.status().as_u16(), duration_ms, "answered");
+        span::answered(&told, response.status());
         response
     };
     answered.instrument(span).await

@@ -17,8 +17,12 @@ use ingress_http::{
 
 pub(crate) mod access;
 pub(crate) mod oidc;
+#[cfg(feature = "otel")]
+pub(crate) mod otlp;
 
 use access::AccessArgs;
+#[cfg(feature = "otel")]
+use otlp::OtlpEndpoint;
 
 /// A live view of a Kubernetes cluster's ingresses, in the browser.
 ///
@@ -89,6 +93,12 @@ pub(crate) struct Args {
     /// How log lines look on standard error; text on a terminal and JSON otherwise, unless given.
     #[arg(long, env = "DASHBOARD_LOG_FORMAT", value_name = "FORMAT")]
     pub(crate) log_format: Option<LogFormat>,
+
+    /// Send traces to this OpenTelemetry collector (OTLP over HTTP; spans go to /v1/traces under it), such as
+    /// http://localhost:4318; to none unless given.
+    #[cfg(feature = "otel")]
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    pub(crate) otlp_endpoint: Option<OtlpEndpoint>,
 
     /// Open the page in the browser.
     #[arg(long, env = "DASHBOARD_OPEN", value_parser = BoolishValueParser::new())]

@@ -12,6 +12,8 @@ mod logging;
 mod protection;
 mod serve;
 mod stop;
+#[cfg(feature = "otel")]
+mod traces;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -48,7 +50,8 @@ fn main() -> ExitCode {
 }
 
 fn start(args: &Args) -> Result<(), Failure> {
-    logging::start(args.log_format).map_err(Failure::configuration)?;
+    // Sends off what it still has when it is dropped.
+    let _logging = logging::start(args).map_err(Failure::configuration)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start")?;
     let result = runtime.block_on(run(args));
     // What clients left hanging is not waited for.

@@ -19,13 +19,17 @@ fn failure(kind: ErrorKind) -> SourceError {
     SourceError::new(kind, "scripted")
 }
 
+fn question(endpoint: &Endpoint) -> Question<'_> {
+    Question::new(&endpoint.info().id, "get", "Ingress")
+}
+
 /// Makes calls that all end like this; how often the source was asked.
 async fn asked(endpoint: &Endpoint, calls: u32, kind: ErrorKind) -> (u32, SourceError) {
     let count = AtomicU32::new(0);
     let mut last = None;
     for _ in 0..calls {
         last = endpoint
-            .call(&Outcomes::default(), || {
+            .call(question(endpoint), &Outcomes::default(), || {
                 count.fetch_add(1, Ordering::Relaxed);
                 std::future::ready(Err::<(), _>(failure(kind)))
             })
@@ -68,7 +72,10 @@ async fn an_open_breaker_answers_without_asking_and_says_when_to_come_back() {
 async fn a_call_that_is_not_answered_is_given_up_in_time() {
     let (endpoint, _handle) = bench();
     let begun = Instant::now();
-    let error = endpoint.call(&Outcomes::default(), std::future::pending::<Result<(), _>>).await.unwrap_err();
+    let error = endpoint
+        .call(question(&endpoint), &Outcomes::default(), std::future::pending::<Result<(), _>>)
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
     assert_eq!(begun.elapsed().as_secs(), 3 * 10 + 3);
 }
@@ -80,10 +87,12 @@ async fn a_call_that_is_abandoned_gives_its_place_back() {
     tokio::time::sleep(Duration::from_secs(61)).await;
     let outcomes = Outcomes::default();
     for _ in 0..10 {
-        let abandoned = endpoint.call(&outcomes, std::future::pending::<Result<(), _>>);
+        let abandoned = endpoint.call(question(&endpoint), &outcomes, std::future::pending::<Result<(), _>>);
         assert!(timeout(Duration::from_millis(10), abandoned).await.is_err());
     }
-    assert!(endpoint.call(&Outcomes::default(), || std::future::ready(Ok(()))).await.is_ok());
+    assert!(
+        endpoint.call(question(&endpoint), &Outcomes::default(), || std::future::ready(Ok(()))).await.is_ok()
+    );
 }
 
 #[tokio::test(start_paused = true)]

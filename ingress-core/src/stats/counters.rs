@@ -7,11 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::timeout;
+use tracing::{Instrument as _, Span};
 
 use super::{CallOutcome, ChangeCounts, ClusterStats, KindStats, Verb};
 use crate::endpoint::{Probe, no_answer};
 use crate::error::{ErrorKind, SourceError};
 use crate::kind::Resource;
+use crate::question;
 use crate::resilience::breaker::BreakerState;
 use crate::source::ClusterInfo;
 use crate::store::Change;
@@ -60,18 +62,22 @@ pub(crate) struct Outcomes {
 }
 
 /// Counts a question as cancelled when its future is dropped before the answer.
-struct Asked<'a>(Option<&'a Outcomes>);
+struct Asked<'a> {
+    unanswered: Option<&'a Outcomes>,
+    span: Span,
+}
 
 impl Drop for Asked<'_> {
     fn drop(&mut self) {
-        if let Some(outcomes) = self.0 {
+        if let Some(outcomes) = self.unanswered {
             outcomes.canceled.one();
+            question::ended::<()>(&self.span, None);
         }
     }
 }
 
 impl Outcomes {
-    /// Waits for an answer, no longer than this, and counts how the question ended.
+    /// Waits for an answer, no longer than this, and counts how the question ended; its span ends with it.
     ///
     /// # Cancel safety
     ///
@@ -79,11 +85,14 @@ impl Outcomes {
     pub(crate) async fn ask<T>(
         &self,
         within: Duration,
+        span: Span,
         question: impl Future<Output = Result<T, SourceError>>,
     ) -> Result<T, SourceError> {
-        let mut asked = Asked(Some(self));
-        let answer = timeout(within, question).await.unwrap_or_else(|_| Err(no_answer(within)));
-        asked.0 = None;
+        let mut asked = Asked { unanswered: Some(self), span: span.clone() };
+        let answer =
+            timeout(within, question.instrument(span)).await.unwrap_or_else(|_| Err(no_answer(within)));
+        asked.unanswered = None;
+        question::ended(&asked.span, Some(&answer));
         match &answer {
             Ok(_) => self.ok.one(),
             Err(error) => self.failed.one(error.kind()),

@@ -11,6 +11,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::endpoint::Endpoint;
 use crate::kind::Kind;
+use crate::question::Question;
 use crate::source::{ResourceSource, WatchEvent, WatchRequest};
 use crate::stats::Outcomes;
 
@@ -28,7 +29,9 @@ pub(super) async fn missed<K: Kind>(
 ) -> Option<()> {
     // One at a time for a whole cluster, so that many quiet lanes cost it a request a second and no more.
     let _turn = endpoint.doubts().acquire_owned().await.ok()?;
-    let mut stream = outcomes.ask(within, source.watch(request)).await.ok()?;
+    let (scope, kind) = (request.scope.clone(), K::resource().kind);
+    let span = Question::new(&endpoint.info().id, "watch", &kind).within(&scope).span();
+    let mut stream = outcomes.ask(within, span, source.watch(request)).await.ok()?;
     let told = async {
         while let Some(Ok(batch)) = stream.next().await {
             if batch.iter().any(|event| matches!(event, WatchEvent::Applied(_) | WatchEvent::Deleted(_))) {

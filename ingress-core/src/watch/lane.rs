@@ -28,6 +28,7 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tracing::Span;
 
 use crate::classify::Class;
 use crate::clock::{wall_after, wall_now};
@@ -35,6 +36,7 @@ use crate::endpoint::{Endpoint, Outlook};
 use crate::error::{ErrorKind, SourceError};
 use crate::key::Revision;
 use crate::kind::Kind;
+use crate::question::Question;
 use crate::resilience::backoff::BackoffPolicy;
 use crate::source::{ResourceSource, WatchEvent, WatchRequest, WatchStream};
 use crate::stats::{KindCounters, Outcomes};
@@ -214,7 +216,11 @@ impl<K: Kind> Runner<K> {
             let mut turn = Turn(permit.map(|permit| (permit, Instant::now() + TURN)));
             let Lane { source, policy, status, counters, .. } = &self.lane;
             let request = WatchRequest::new(scope);
-            let asked = ask(&**source, request, policy.answer_within, &counters.list, &status.gauges);
+            let span = Question::new(&status.id.cluster, "list", &status.kind)
+                .within(&status.id.scope)
+                .relist(status.last_sync.is_some())
+                .span();
+            let asked = ask(&**source, request, policy.answer_within, span, &counters.list, &status.gauges);
             return match turn.hold(asked).await {
                 Ok(stream) => {
                     self.enter(LaneState::Syncing).await?;
@@ -228,7 +234,9 @@ impl<K: Kind> Runner<K> {
         let gauges = self.lane.status.gauges.clone();
         let counters = self.lane.counters.clone();
         let request = WatchRequest::resuming(scope, revision);
-        let mut asked = std::pin::pin!(ask(&*source, request, within, &counters.watch, &gauges));
+        let status = &self.lane.status;
+        let span = Question::new(&status.id.cluster, "watch", &status.kind).within(&status.id.scope).span();
+        let mut asked = std::pin::pin!(ask(&*source, request, within, span, &counters.watch, &gauges));
         let answer = tokio::select! {
             answer = &mut asked => answer,
             () = sleep(self.lane.policy.grace), if self.lane.status.is_live() => {
@@ -575,10 +583,11 @@ async fn ask<K: Kind>(
     source: &dyn ResourceSource<K>,
     request: WatchRequest,
     within: Duration,
+    span: Span,
     outcomes: &Outcomes,
     gauges: &Gauges,
 ) -> Result<WatchStream<K>, SourceError> {
-    let stream = outcomes.ask(within, source.watch(request)).await?;
+    let stream = outcomes.ask(within, span, source.watch(request)).await?;
     gauges.contact();
     Ok(stream)
 }

@@ -31,11 +31,14 @@ async fn a_question_counts_once_however_it_ends() {
     let outcomes = Outcomes::default();
     let within = Duration::from_secs(1);
     assert_eq!(outcomes.read().collect::<Vec<_>>(), [(CallOutcome::Ok, 0)]);
-    outcomes.ask(within, std::future::ready(Ok(()))).await.unwrap();
-    outcomes.ask::<()>(within, std::future::ready(Err(error(ErrorKind::Forbidden)))).await.unwrap_err();
-    let late = outcomes.ask::<()>(within, std::future::pending()).await.unwrap_err();
+    outcomes.ask(within, Span::none(), std::future::ready(Ok(()))).await.unwrap();
+    outcomes
+        .ask::<()>(within, Span::none(), std::future::ready(Err(error(ErrorKind::Forbidden))))
+        .await
+        .unwrap_err();
+    let late = outcomes.ask::<()>(within, Span::none(), std::future::pending()).await.unwrap_err();
     assert_eq!(late.kind(), ErrorKind::Timeout);
-    let abandoned = outcomes.ask::<()>(within, std::future::pending());
+    let abandoned = outcomes.ask::<()>(within, Span::none(), std::future::pending());
     assert!(timeout(Duration::from_millis(1), abandoned).await.is_err());
     let expected = [("OK", 1), ("Timeout", 1), ("Forbidden", 1), ("Canceled", 1)];
     let read: Vec<_> = outcomes.read().map(|(outcome, count)| (outcome.as_str(), count)).collect();
