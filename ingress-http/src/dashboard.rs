@@ -44,8 +44,9 @@ pub const DEFAULT_MAX_STREAMS_PER_ADDRESS: usize = 1_000;
 pub const DEFAULT_RATE_LIMIT: RateLimit = RateLimit::of(100, 10.0);
 /// How often each client may open a stream, unless configured otherwise: 20 times at once, and twice per second.
 pub const DEFAULT_STREAM_RATE_LIMIT: RateLimit = RateLimit::of(20, 2.0);
-/// How often each cluster is asked because of requests, unless configured otherwise: 100 times at once, and 50 times per second.
-pub const DEFAULT_UPSTREAM_RATE_LIMIT: RateLimit = RateLimit::of(100, 50.0);
+/// How often each cluster is asked because of requests, unless configured otherwise: 1,000 times at once, and 200 times per second.
+/// Somebody who may list in a few namespaces only costs a question for each.
+pub const DEFAULT_UPSTREAM_RATE_LIMIT: RateLimit = RateLimit::of(1_000, 200.0);
 
 // Proxies cut connections that are silent for a minute, and the page takes 40 s of silence for a dead one.
 const HEARTBEATS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(30);
