@@ -109,6 +109,16 @@ impl SseClient {
         self.open(Some(last)).await
     }
 
+    /// Opens the stream again from the beginning.
+    ///
+    /// # Errors
+    ///
+    /// When the answer is not a stream.
+    pub async fn reopen(&mut self) -> Result<()> {
+        self.disconnect();
+        self.open(None).await
+    }
+
     /// [`resume`](Self::resume) with an id of the test's choice.
     ///
     /// # Errors
