@@ -24,6 +24,10 @@ use tower::ServiceExt as _;
 
 const KEYS: [&str; 3] = ["a", "x.io/A_1", "in"];
 const VALUES: [&str; 3] = ["", "in", "A_1.z"];
+// The bounds that the documentation of the HTTP API gives: of path and query, of a selector, and of its requirements.
+const LONGEST_PATH: usize = 8 * 1024;
+const LONGEST: usize = 1024;
+const MOST: usize = 32;
 const SPACES: [char; 4] = [' ', '\t', '\r', '\n'];
 
 /// Runs one case: selectors, one after each NUL; all must hold.
@@ -35,8 +39,19 @@ pub fn check(data: &[u8]) {
         .iter()
         .map(|text| format!("label={}", utf8_percent_encode(text, NON_ALPHANUMERIC)))
         .collect();
-    let (status, answer) = API.with(|api| api.get(&format!("/api/ingresses?{}", parameters.join("&"))));
+    let path = format!("/api/ingresses?{}", parameters.join("&"));
+    let (status, answer) = API.with(|api| api.get(&path));
+    if path.len() > LONGEST_PATH {
+        assert_eq!(status, StatusCode::URI_TOO_LONG, "{} bytes", path.len());
+        return;
+    }
+    let is_long = selectors.iter().any(|text| text.len() > LONGEST);
+    let has_many = parsed.iter().flatten().any(|requirements| requirements.len() > MOST);
     match parsed {
+        _ if is_long || has_many => {
+            assert_eq!(status, StatusCode::BAD_REQUEST, "{selectors:?} is beyond the bounds");
+            assert_eq!(answer["parameter"], "label");
+        }
         None => {
             assert_eq!(status, StatusCode::BAD_REQUEST, "{selectors:?} is no selector");
             assert_eq!(answer["parameter"], "label");
@@ -178,7 +193,8 @@ impl Api {
             let hub = Hub::builder(Fixed).start();
             hub.synced().await;
             assert_eq!(hub.ingresses().snapshot().len(), population().len());
-            Dashboard::new(hub).into_router()
+            // A clock that stands still never lets anybody ask again.
+            Dashboard::builder(hub).rate_limit(None).build().into_router()
         });
         Self { runtime, router }
     }
