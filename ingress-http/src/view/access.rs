@@ -29,8 +29,10 @@ pub const DEFAULT_ACCESS_HOLD: Duration = Duration::from_secs(300);
 
 /// How many questions are asked at the same time for one person.
 const AT_ONCE: usize = 16;
-/// How long a cluster that could not be asked is left alone.
+/// How long a cluster that could not be asked is left alone, and how soon another namespace is asked about.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
+/// How long an answer is believed that was found out before the hub knew which namespaces there are.
+const SETTLING: Duration = Duration::from_secs(1);
 /// About how many people it is remembered what they may see.
 const PEOPLE: usize = 10_000;
 
@@ -171,12 +173,28 @@ struct Answer {
     namespaces: bool,
     /// When the first of its questions was asked.
     at: Instant,
+    /// How many namespaces there were to ask about; `None` where it makes no difference.
+    of: Option<usize>,
+    /// Whether the hub had found out by then which namespaces there are.
+    settled: bool,
+}
+
+impl Answer {
+    /// How long it is believed, other than as it is configured: while the hub is still finding out which namespaces there are, and when
+    /// there is another one, this is not all that somebody may see.
+    fn good_for(&self, hub: &Hub, max_age: Duration) -> Duration {
+        if !self.settled {
+            return max_age.min(SETTLING);
+        }
+        let has_more = self.of.is_some_and(|count| hub.namespaces().snapshot().len() > count);
+        if has_more { max_age.min(ASK_AGAIN) } else { max_age }
+    }
 }
 
 impl Known {
     /// When to ask.
-    fn due(&self, max_age: Duration) -> Option<Instant> {
-        let answered = self.answer.as_ref().map(|answer| answer.at + max_age);
+    fn due(&self, hub: &Hub, max_age: Duration) -> Option<Instant> {
+        let answered = self.answer.as_ref().map(|answer| answer.at + answer.good_for(hub, max_age));
         let failed = self.failure.as_ref().map(|(_, at)| *at + ASK_AGAIN.min(max_age));
         answered.max(failed)
     }
@@ -218,7 +236,7 @@ impl Access {
         known.retain(|cluster, _| clusters.contains(cluster));
         for cluster in &clusters {
             let known = known.entry(cluster.clone()).or_default();
-            if known.due(max_age).is_some_and(|due| due > now) {
+            if known.due(hub, max_age).is_some_and(|due| due > now) {
                 continue;
             }
             match self.ask_all(hub, cluster, user).await {
@@ -242,7 +260,7 @@ impl Access {
             grants: Grants::new(&clusters, granted),
             listed: Arc::new(listed.collect()),
             unknown: Arc::new(unknown.collect()),
-            due: known.values().filter_map(|known| known.due(max_age)).min().unwrap_or(now + max_age),
+            due: known.values().filter_map(|known| known.due(hub, max_age)).min().unwrap_or(now + max_age),
         }
     }
 
@@ -274,10 +292,11 @@ impl Access {
 
     /// Everything about one cluster.
     async fn ask_all(&self, hub: &Hub, cluster: &ClusterId, user: &UserInfo) -> Result<Answer, SourceError> {
-        let at = Instant::now();
+        let (at, settled) = (Instant::now(), is_settled(hub));
+        let count = hub.namespaces().snapshot().len();
         let namespaces = self.ask(hub, cluster, user, &Attributes::list::<NamespaceRecord>(None)).await?;
         if self.ask(hub, cluster, user, &Attributes::list::<Ingress>(None)).await? {
-            return Ok(Answer { granted: Granted::Everywhere, namespaces, at });
+            return Ok(Answer { granted: Granted::Everywhere, namespaces, at, of: None, settled: true });
         }
         let candidates = candidates(hub, cluster);
         let mut answers = stream::iter(candidates)
@@ -291,7 +310,7 @@ impl Access {
         while let Some(answer) = answers.next().await {
             granted.extend(answer?);
         }
-        Ok(Answer { granted: Granted::In(granted), namespaces, at })
+        Ok(Answer { granted: Granted::In(granted), namespaces, at, of: Some(count), settled })
     }
 
     async fn ask(
@@ -314,6 +333,14 @@ impl Access {
     }
 }
 
+/// Whether it is known which namespaces there are, as far as it can be: everybody who was asked for them has answered, or refused.
+fn is_settled(hub: &Hub) -> bool {
+    let namespaces = hub.namespaces().snapshot();
+    let mut lanes = namespaces.lanes().peekable();
+    let has_lanes = lanes.peek().is_some();
+    hub.is_ready() && has_lanes && lanes.all(|lane| lane.last_sync.is_some() || lane.failures > 0)
+}
+
 /// The namespaces of a cluster that there may be something to see in: all that are known of, within what is watched.
 fn candidates(hub: &Hub, cluster: &ClusterId) -> BTreeSet<Namespace> {
     let mut names = BTreeSet::new();
@@ -333,4 +360,139 @@ fn candidates(hub: &Hub, cluster: &ClusterId) -> BTreeSet<Namespace> {
         names.retain(|name| scope.contains(name));
     }
     names
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::future::join_all;
+    use ingress_core::resilience::backoff::BackoffPolicy;
+    use ingress_core::resilience::retry::RetryPolicy;
+    use ingress_core::source::scripted::{self, ClusterHandle, Feed};
+    use ingress_core::{ClusterInfo, ErrorKind, Origin};
+
+    use super::*;
+    use crate::fixture::{cluster, namespace_record, simple};
+    use crate::upstream::Budgets;
+
+    struct Stage {
+        hub: Hub,
+        access: Access,
+        cluster: ClusterHandle,
+        namespaces: Feed<NamespaceRecord>,
+        _ingresses: Feed<Ingress>,
+    }
+
+    impl Stage {
+        async fn set() -> Self {
+            let (source, mut cluster) = scripted::cluster(ClusterInfo::new(cluster("c"), Origin::Custom));
+            let day = Duration::from_secs(24 * 3600);
+            let one_try = RetryPolicy::new(1, BackoffPolicy::calls()).unwrap();
+            let hub =
+                Hub::builder(source).silence(day).unwrap().doubt(2 * day).unwrap().retry(one_try).start();
+            let ingresses = cluster.ingresses.next_watch().await.unwrap().accept();
+            let namespaces = cluster.namespaces.next_watch().await.unwrap().accept();
+            ingresses.listed([simple("shop", "x", 1, "nginx", "h")], "1").await;
+            hub.synced().await;
+            let budgets = Budgets::new(crate::DEFAULT_UPSTREAM_RATE_LIMIT, Arc::default());
+            let access = Access::new(Authorization::kubernetes(), Upstream::new(Arc::new(budgets)));
+            Self { hub, access, cluster, namespaces, _ingresses: ingresses }
+        }
+
+        async fn listed(&self, names: &[&str]) {
+            self.namespaces.listed(names.iter().map(|name| namespace_record(name)), "1").await;
+            self.hub.namespaces().wait_for(|state| state.len() == names.len()).await.unwrap();
+        }
+
+        /// Lets everybody list the ingresses of these namespaces.
+        fn allow(&self, names: &'static [&'static str]) {
+            self.cluster.set_access(move |_, attributes| {
+                Ok(matches!(attributes, Attributes::Resource { resource, namespace: Some(namespace), .. }
+                    if resource == "ingresses" && names.contains(&namespace.as_str())))
+            });
+        }
+
+        fn fail(&self) {
+            self.cluster.set_access(|_, _| Err(SourceError::new(ErrorKind::Unreachable, "gone")));
+        }
+
+        async fn sight(&self) -> Sight {
+            self.access.of(&self.hub, &UserInfo::new("ann", ["dev"])).await
+        }
+
+        async fn sees(&self, name: &str) -> bool {
+            self.sight().await.grants.sees(&cluster("c"), name)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_found_out_once_and_believed_for_a_while() {
+        let stage = Stage::set().await;
+        stage.listed(&["pay", "shop"]).await;
+        stage.allow(&["shop"]);
+        let all = join_all((0..50).map(|_| stage.sees("shop"))).await;
+        assert!(all.into_iter().all(|sees| sees));
+        assert_eq!(stage.cluster.reviews(), 4, "namespaces, all of them, and two");
+        stage.allow(&["pay"]);
+        tokio::time::advance(DEFAULT_ACCESS_MAX_AGE - Duration::from_secs(1)).await;
+        assert!(stage.sees("shop").await && !stage.sees("pay").await);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(!stage.sees("shop").await && stage.sees("pay").await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outage_takes_nothing_away_for_a_while_and_is_no_reason_to_ask_all_the_time() {
+        let stage = Stage::set().await;
+        stage.listed(&["shop"]).await;
+        stage.allow(&["shop"]);
+        assert!(stage.sees("shop").await);
+        stage.fail();
+        tokio::time::advance(DEFAULT_ACCESS_MAX_AGE).await;
+        let before = stage.cluster.reviews();
+        for _ in 0..20 {
+            assert!(stage.sees("shop").await);
+        }
+        assert_eq!(stage.cluster.reviews(), before + 1);
+        tokio::time::advance(DEFAULT_ACCESS_HOLD - Duration::from_secs(1)).await;
+        assert!(stage.sees("shop").await);
+        tokio::time::advance(ASK_AGAIN).await;
+        let sight = stage.sight().await;
+        assert!(sight.grants.is_none() && sight.unknown.contains_key(&cluster("c")));
+        stage.allow(&["shop"]);
+        tokio::time::advance(ASK_AGAIN).await;
+        assert!(stage.sees("shop").await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whom_nobody_could_ask_about_sees_nothing() {
+        let stage = Stage::set().await;
+        stage.fail();
+        let sight = stage.sight().await;
+        assert!(sight.grants.is_none() && !sight.grants.is_all());
+        assert_eq!(sight.unknown.get(&cluster("c")).unwrap().kind(), ErrorKind::Unreachable);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn namespaces_that_were_not_known_yet_are_asked_about_soon() {
+        let stage = Stage::set().await;
+        stage.allow(&["shop", "pay", "late"]);
+        assert!(stage.sees("shop").await && !stage.sees("pay").await, "nobody has listed namespaces yet");
+        stage.listed(&["pay", "shop"]).await;
+        tokio::time::advance(SETTLING).await;
+        assert!(stage.sees("pay").await);
+        stage.namespaces.applied(namespace_record("late")).await;
+        stage.hub.namespaces().wait_for(|state| state.len() == 3).await.unwrap();
+        assert!(!stage.sees("late").await);
+        tokio::time::advance(ASK_AGAIN).await;
+        assert!(stage.sees("late").await, "long before the rest is asked about again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_may_list_everywhere_sees_what_is_to_come() {
+        let stage = Stage::set().await;
+        stage.listed(&["shop"]).await;
+        stage.cluster.set_access(|_, _| Ok(true));
+        let sight = stage.sight().await;
+        assert!(sight.grants.is_all() && sight.listed.contains(&cluster("c")));
+        assert_eq!(stage.cluster.reviews(), 2);
+    }
 }
