@@ -202,9 +202,9 @@ async fn come_back(viewer: &mut Viewer, counts: &mut Counts) -> Result<()> {
     if viewer.client.is_closed() {
         let last = viewer.client.last_id();
         if last.is_empty() {
-            viewer.client.reopen().await?
+            viewer.client.reopen().await?;
         } else {
-            viewer.client.resume().await?
+            viewer.client.resume().await?;
         }
         counts.resumed += 1;
     }
