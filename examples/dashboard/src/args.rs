@@ -129,7 +129,7 @@ pub(crate) struct Protection {
     #[arg(long, env = "DASHBOARD_ALLOW_HOST", value_name = "HOST", value_delimiter = ',', value_parser = host)]
     pub(crate) allow_host: Vec<String>,
 
-    /// Let scripts of this origin, such as https://portal.example.com, read the answers; none unless given.
+    /// Let scripts of this origin, such as `https://portal.example.com`, read the answers; none unless given.
     #[arg(long, env = "DASHBOARD_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',', value_parser = origin)]
     pub(crate) allow_origin: Vec<String>,
 
