@@ -14,7 +14,7 @@
 //!
 //! A watch may end at any moment: that is normal, and the engine resumes it. It fails by yielding one `Err` as its last
 //! item, or by failing to start. A revision that is too old to resume from fails with
-//! [`ErrorKind::Expired`](crate::ErrorKind::Expired), either way; the engine then starts anew without one.
+//! [`ErrorKind::Expired`], either way; the engine then starts anew without one.
 //!
 //! A watch that has nothing to say sends a bookmark at least once a minute: one that is silent for longer than the engine
 //! allows ([`HubBuilder::silence`](crate::HubBuilder::silence), 90 s) counts as dead, and is resumed.
@@ -144,7 +144,7 @@ pub trait Cluster: Send + Sync + 'static {
     fn info(&self) -> ClusterInfo;
 
     /// Asks the cluster for a sign of life. A refusal is one, too: a cluster that does not let these credentials ask
-    /// ([`ErrorKind::Forbidden`](crate::ErrorKind), `NotFound`, `Unauthorized`) is there, and the engine takes it so.
+    /// ([`ErrorKind::Forbidden`], `NotFound`, `Unauthorized`) is there, and the engine takes it so.
     ///
     /// # Errors
     ///
@@ -160,7 +160,7 @@ pub trait Cluster: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// When the cluster can't be asked; a source that knows nobody fails with [`ErrorKind::Configuration`](crate::ErrorKind),
+    /// When the cluster can't be asked; a source that knows nobody fails with [`ErrorKind::Configuration`],
     /// which is what this does unless it is written.
     ///
     /// # Cancel safety
@@ -179,7 +179,7 @@ pub trait Cluster: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// When the cluster can't be asked; a source that knows nobody fails with [`ErrorKind::Configuration`](crate::ErrorKind),
+    /// When the cluster can't be asked; a source that knows nobody fails with [`ErrorKind::Configuration`],
     /// which is what this does unless it is written.
     ///
     /// # Cancel safety
