@@ -30,7 +30,8 @@ const RUNS: usize = 8;
 /// How many feeds are held for lists that may be asked for again.
 const RECENT: usize = 4;
 
-/// How long an encoded snapshot, or a run, is held for the next viewer, after the last one asked for it.
+/// How long encoded changes are held for viewers that come by later, and an encoded snapshot, or a run, after the last one asked for it.
+/// There may be as many feeds as viewers, so nothing is held just because there is room.
 const KEPT: Duration = Duration::from_secs(10);
 
 /// The feeds of a router, by their lenses. A feed lives as long as somebody looks through it.
@@ -50,7 +51,7 @@ pub(crate) struct Feed {
     /// How much may wait for one viewer, in bytes.
     backlog: usize,
     /// For each form, by the number of their first change.
-    pieces: [Mutex<BTreeMap<u64, Piece>>; Form::COUNT],
+    pieces: [Mutex<BTreeMap<u64, (Piece, Instant)>>; Form::COUNT],
     runs: Mutex<VecDeque<(Arc<Run>, Instant)>>,
     snapshot: Mutex<Option<Held>>,
 }
@@ -139,12 +140,13 @@ impl Feed {
         &self.breaker_of
     }
 
-    /// The changes of a batch from an index on, as many as are sent at once.
+    /// The changes of a batch from an index on, as many as are sent at once; held for others if there are any.
     pub(super) fn piece(
         &self,
         batch: &Batch<Ingress>,
         from: usize,
         form: Form,
+        has_company: bool,
     ) -> Result<Piece, serde_json::Error> {
         let first = batch.first_seq + from as u64;
         let [events, messages] = &self.pieces;
@@ -153,16 +155,18 @@ impl Feed {
             Form::Messages => messages,
         };
         let mut pieces = pieces.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(piece) = pieces.get(&first) {
+        if let Some((piece, _)) = pieces.get(&first) {
             return Ok(piece.clone());
         }
         // Under the lock: whoever else wants it would only do the same work.
         let piece = self.encode(batch, from, form)?;
-        pieces.insert(first, piece.clone());
-        let mut held: usize = pieces.values().map(Piece::cost).sum();
-        while held > HELD && pieces.len() > 1 {
-            let Some((_, oldest)) = pieces.pop_first() else { break };
-            held -= oldest.cost();
+        if has_company {
+            pieces.insert(first, (piece.clone(), Instant::now()));
+            let mut held: usize = pieces.values().map(|(piece, _)| piece.cost()).sum();
+            while held > HELD && pieces.len() > 1 {
+                let Some((_, (oldest, _))) = pieces.pop_first() else { break };
+                held -= oldest.cost();
+            }
         }
         drop(pieces);
         self.tidy();
@@ -239,8 +243,18 @@ impl Feed {
         segments
     }
 
-    /// Lets go of a snapshot that nobody asked for lately, and of runs that are old.
+    /// Lets go of a snapshot that nobody asked for lately, and of changes and runs that are old.
     pub(super) fn tidy(&self) {
+        for pieces in &self.pieces {
+            let mut pieces = pieces.lock().unwrap_or_else(PoisonError::into_inner);
+            while let Some(oldest) = pieces.first_entry() {
+                let (_, since) = oldest.get();
+                if since.elapsed() <= KEPT {
+                    break;
+                }
+                oldest.remove();
+            }
+        }
         self.runs.lock().unwrap_or_else(PoisonError::into_inner).retain(|(_, since)| since.elapsed() <= KEPT);
         let mut held = self.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
         held.take_if(|held| held.asked.elapsed() > KEPT);
@@ -281,7 +295,7 @@ mod tests {
         let (mut writer, store) = Store::new(0xe, 100_000);
         let (_, mut deltas) = store.subscribe();
         let feed = feed("");
-        let piece = |batch: &Batch<Ingress>, from| feed.piece(batch, from, Form::Events).unwrap();
+        let piece = |batch: &Batch<Ingress>, from| feed.piece(batch, from, Form::Events, true).unwrap();
         for round in 0..150 {
             for number in 0..100 {
                 let name = format!("x{number}");
@@ -298,8 +312,30 @@ mod tests {
             }
         }
         let pieces = feed.pieces[0].lock().unwrap();
-        assert!(pieces.values().map(Piece::cost).sum::<usize>() <= HELD);
+        assert!(pieces.values().map(|(piece, _)| piece.cost()).sum::<usize>() <= HELD);
         assert!(pieces.len() > 1 && *pieces.keys().next().unwrap() > 1000, "the newest are held");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_thousand_lenses_hold_nothing_that_nobody_comes_for() {
+        let (mut writer, store) = Store::new(0xe, 100_000);
+        let (_, mut deltas) = store.subscribe();
+        let (alone, shared) = (feed("class=nginx"), feed("class=other"));
+        let held = |feed: &Feed| feed.pieces[0].lock().unwrap().len();
+        for round in 0..100 {
+            writer.apply(key("c", "n", "x"), simple("n", "x", round, "nginx", "h.example.com"));
+            writer.publish();
+            let Some(Update::Changes(batch)) = deltas.try_next() else { panic!("a batch") };
+            alone.piece(&batch, 0, Form::Events, false).unwrap();
+            // Where nothing is shown, there is something to hold as well.
+            shared.piece(&batch, 0, Form::Events, true).unwrap();
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        assert_eq!(held(&alone), 0);
+        assert!((1..=11).contains(&held(&shared)), "{}", held(&shared));
+        tokio::time::advance(KEPT).await;
+        shared.tidy();
+        assert_eq!(held(&shared), 0);
     }
 
     #[tokio::test(start_paused = true)]
