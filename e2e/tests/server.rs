@@ -60,7 +60,7 @@ fn peers_that_do_nothing_are_cut_off() -> Result<()> {
         let socket = TcpSocket::new_v4()?;
         socket.set_recv_buffer_size(4096)?;
         let mut stalled = socket.connect(([127, 0, 0, 1], port).into()).await?;
-        stalled.write_all(b"GET /api/ingresses/stream HTTP/1.1\r\nhost: a\r\n\r\n").await?;
+        stalled.write_all(b"GET /api/ingresses/stream HTTP/1.1\r\nhost: localhost\r\n\r\n").await?;
         let since = Instant::now();
         wait::until("the stalled viewer", PATIENCE, async || {
             Ok(metric(&dashboard, "ingress_stream_viewers").await? >= 1.0)
@@ -70,7 +70,8 @@ fn peers_that_do_nothing_are_cut_off() -> Result<()> {
         let following = dashboard.stream("").await?;
         following.wait("the snapshot", PATIENCE, |model| model.is_following()).await?;
 
-        for beginning in ["", "GET /livez HTTP/1.1\r\nhost: a\r\nx-slow: ", "PRI * HTTP/2.0\r\n\r\n"] {
+        for beginning in ["", "GET /livez HTTP/1.1\r\nhost: localhost\r\nx-slow: ", "PRI * HTTP/2.0\r\n\r\n"]
+        {
             let mut slow = say(port, beginning).await?;
             let after = ended(&mut slow, HEAD + LATE).await?;
             ensure!(after + Duration::from_secs(1) >= HEAD, "{beginning:?} was cut off after {after:?}");
@@ -112,7 +113,7 @@ async fn shake(port: u16, authority: &CertificateDer<'static>) -> Result<Tls> {
 
 /// Asks for `/livez` on an open connection.
 async fn alive(io: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Result<()> {
-    io.write_all(b"GET /livez HTTP/1.1\r\nhost: a\r\n\r\n").await?;
+    io.write_all(b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n").await?;
     let (mut text, mut buffer) = (String::new(), [0; 1024]);
     while !text.contains("\r\n\r\nok") {
         let read = timeout(PATIENCE, io.read(&mut buffer)).await??;
