@@ -1,0 +1,5 @@
+//! One load where many ask.
+
+pub mod turns;
+
+pub use self::turns::{Turn, Turns};
