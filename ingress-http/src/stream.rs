@@ -22,7 +22,6 @@ use self::viewer::{Start, Viewer};
 use crate::app::App;
 use crate::coding::Coding;
 use crate::filter::Filter;
-use crate::limit::place::Place;
 use crate::params::Params;
 use crate::problem::Problem;
 use crate::respond;
@@ -51,8 +50,7 @@ pub(crate) async fn events(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let coding = Coding::negotiate(&headers)?;
-    let place = |app: &App| app.place(&extensions);
-    let events = open(&app, &view, place, &headers, query.as_deref(), Form::Events)?;
+    let events = open(&app, &view, &extensions, &headers, query.as_deref(), Form::Events)?;
     let body = Body::from_stream(events.into_body(coding));
     let response = respond::answer(StatusCode::OK, HeaderValue::from_static("text/event-stream"), body);
     // Whoever compresses on the way collects events, too.
@@ -65,7 +63,7 @@ pub(crate) async fn events(
 fn open(
     app: &App,
     view: &View,
-    place: impl FnOnce(&App) -> Result<Place, Problem>,
+    extensions: &Extensions,
     headers: &HeaderMap,
     query: Option<&str>,
     form: Form,
@@ -77,7 +75,7 @@ fn open(
     let start = start(&lens, headers, since.as_deref())?;
     let streams = &app.counters().streams;
     // Last, so that nothing else refuses what was given a place.
-    let place = place(app)?;
+    let place = app.place(extensions)?;
     let viewer = Viewer::new(view.followed(), app.feed_of(view, lens), start);
     streams.opened.one();
     if viewer.is_resumed() {

@@ -56,7 +56,7 @@ pub(crate) async fn socket(
         let detail = "this path answers WebSocket handshakes (RFC 6455) only; /api/ingresses/stream is the same over HTTP";
         Problem::new(ProblemType::UpgradeRequired, detail)
     })?;
-    let events = open(&app, &view, |app| app.place(&extensions), &headers, query.as_deref(), Form::Messages)?;
+    let events = open(&app, &view, &extensions, &headers, query.as_deref(), Form::Messages)?;
     let upgrade = upgrade
         .max_message_size(SAID)
         .max_frame_size(SAID)
