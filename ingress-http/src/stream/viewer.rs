@@ -238,8 +238,7 @@ impl Viewer {
         next: usize,
         frames: &mut Frames,
     ) -> Result<(), serde_json::Error> {
-        let has_company = Arc::strong_count(&self.feed) > 1;
-        let piece = self.feed.piece(&batch, next, frames.form(), has_company)?;
+        let piece = self.feed.piece(&batch, next, frames.form(), self.has_company())?;
         frames.lend(piece.bytes, &piece.written);
         self.seen = piece.seen;
         self.told = piece.told.unwrap_or(self.told);
