@@ -94,9 +94,7 @@ impl InvalidOption {
     pub(crate) fn new(message: impl Into<String>) -> Self {
         Self { message: message.into() }
     }
-}
 
-impl InvalidOption {
     /// A duration, if it is within its bounds.
     pub(crate) fn within(
         name: &'static str,
