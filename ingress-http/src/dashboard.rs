@@ -177,7 +177,7 @@ impl DashboardBuilder {
         self
     }
 
-    /// Sets how often each cluster is asked for what a request needs (an object as YAML), over all clients;
+    /// Sets how often each cluster is asked for what requests need (an object as YAML, what somebody may see), over all clients;
     /// [`DEFAULT_UPSTREAM_RATE_LIMIT`] unless set. What comes too fast waits for up to 2 s and is then answered 503.
     #[must_use]
     pub fn upstream_rate_limit(mut self, limit: RateLimit) -> Self {
