@@ -16,7 +16,7 @@ use bytes::Bytes;
 use futures::stream;
 use http::HeaderMap;
 use ingress_core::clock::{Timestamp, wall_now};
-use ingress_core::{Ingress, ObjectKey, Position};
+use ingress_core::{Ingress, ObjectKey};
 use serde::Serialize;
 
 use crate::app::App;
@@ -46,19 +46,28 @@ pub(crate) async fn list(
 ) -> Result<Response, Problem> {
     let question = Question::parse(query.as_deref(), |filter| view.lens(filter))?;
     let shown = view.ingresses();
-    let tag = question.tag(shown.position());
+    let revision = shown.since(&question.lens);
+    let tag = question.tag(revision);
     if tag.is_known(&headers) {
         return Ok(respond::varies(respond::not_modified(&tag)));
     }
     let coding = Coding::negotiate(&headers)?;
-    let timestamp = wall_now();
+    let stamp = Stamp { revision, timestamp: wall_now(), demo: app.is_demo() };
     let pieces = if question.is_for_everything(&shown) {
         let feed = app.feed_of_list(&view, question.lens.clone());
-        question.answer_everything(&shown, shown.segments(&feed), app.is_demo(), timestamp)?
+        question.answer_everything(&shown, shown.segments(&feed), stamp)?
     } else {
-        question.answer(&shown, app.is_demo(), timestamp)?
+        question.answer(&shown, stamp)?
     };
     Ok(respond::coded(respond::tagged_json(&tag, pieces.into_body(coding)?), coding))
+}
+
+/// What an answer says of itself.
+#[derive(Debug, Clone, Copy)]
+struct Stamp {
+    revision: Mark,
+    timestamp: Timestamp,
+    demo: bool,
 }
 
 /// What a list was asked for.
@@ -82,8 +91,8 @@ impl Question {
         Ok(Self { lens: lens(filter), order, limit, cursor })
     }
 
-    fn tag(&self, position: Position) -> Tag {
-        Tag::new(self.lens.mark(position), &(&self.lens, self.order, self.limit, &self.cursor))
+    fn tag(&self, revision: Mark) -> Tag {
+        Tag::new(revision, &(&self.lens, self.order, self.limit, &self.cursor))
     }
 
     /// Whether it asks for all that is shown, as the store has it: keys sort by cluster first.
@@ -96,15 +105,14 @@ impl Question {
         &self,
         shown: &Shown,
         segments: Arc<Segments>,
-        demo: bool,
-        timestamp: Timestamp,
+        stamp: Stamp,
     ) -> Result<Pieces, serde_json::Error> {
         let total = segments.iter().map(|segment| segment.len()).sum();
-        let tail = self.tail(shown, total, None, demo, timestamp)?;
+        let tail = self.tail(shown, total, None, stamp)?;
         Ok(Pieces::new(Items::Lent { segments, next: 0 }, tail))
     }
 
-    fn answer(&self, shown: &Shown, demo: bool, timestamp: Timestamp) -> Result<Pieces, serde_json::Error> {
+    fn answer(&self, shown: &Shown, stamp: Stamp) -> Result<Pieces, serde_json::Error> {
         let matching: Vec<_> =
             shown.select(&self.lens).map(|(key, ingress)| self.order.rank(key, ingress)).collect();
         let total = matching.len();
@@ -113,7 +121,7 @@ impl Question {
         let cursor = last
             .map(|last| Cursor::after(&last.rank, fingerprint(&(self.lens.filter(), self.order))))
             .transpose()?;
-        let tail = self.tail(shown, total, cursor, demo, timestamp)?;
+        let tail = self.tail(shown, total, cursor, stamp)?;
         let items: Vec<_> = page.iter().map(|item| (item.key.clone(), item.ingress.clone())).collect();
         Ok(Pieces::new(Items::Own(items.into_iter().peekable()), tail))
     }
@@ -124,16 +132,15 @@ impl Question {
         shown: &Shown,
         total: usize,
         cursor: Option<String>,
-        demo: bool,
-        timestamp: Timestamp,
+        stamp: Stamp,
     ) -> Result<Vec<u8>, serde_json::Error> {
         let tail = Tail {
             total,
             cursor,
-            revision: Text(self.lens.mark(shown.position())),
+            revision: Text(stamp.revision),
             partial: partial(shown, &self.lens),
-            timestamp: Text(timestamp),
-            demo,
+            timestamp: Text(stamp.timestamp),
+            demo: stamp.demo,
         };
         serde_json::to_vec(&tail)
     }

@@ -92,7 +92,7 @@ impl<'a> InView<'a> {
             total: items.len(),
             items,
             // That of what is counted: a stream that resumes from it goes on from these counts.
-            revision: Text(self.lens.mark(self.ingresses.position())),
+            revision: Text(self.ingresses.since(self.lens)),
             partial: partial_of_lanes(self.records.lanes(), self.ingresses.clusters()),
             timestamp: Text(timestamp),
             demo,

@@ -13,8 +13,8 @@ use bytes::Bytes;
 use http::request::Parts;
 use ingress_core::stats::Stats;
 use ingress_core::{
-    ClusterId, ClusterStatus, ErrorKind, Hub, Ingress, LaneStatus, NamespaceRecord, ObjectKey, Position,
-    Scope, Snapshot, SourceError, Store, Stuck,
+    ClusterId, ClusterStatus, ErrorKind, Hub, Ingress, LaneStatus, NamespaceRecord, ObjectKey, Scope,
+    Snapshot, SourceError, Store, Stuck,
 };
 
 use tokio::time::Instant;
@@ -182,8 +182,7 @@ impl View {
     pub(crate) fn ingresses(&self) -> Shown {
         let snapshot = self.guard.inner.hub.ingresses().snapshot();
         let clusters = self.clusters();
-        let position = self.guard.inner.veil.horizons.of(&self.sight.grants, &clusters, &snapshot);
-        Shown { snapshot, clusters, position, unknown: self.sight.unknown.clone() }
+        Shown { snapshot, clusters, unknown: self.sight.unknown.clone() }
     }
 
     /// The namespaces now, as far as this viewer may list them.
@@ -249,7 +248,6 @@ impl View {
 pub(crate) struct Shown {
     snapshot: Snapshot<Ingress>,
     clusters: Vec<ClusterId>,
-    position: Position,
     unknown: Arc<BTreeMap<ClusterId, SourceError>>,
 }
 
@@ -287,9 +285,9 @@ impl Shown {
         self.unknown.get(cluster)
     }
 
-    /// Since when the viewer's view is as it is.
-    pub(crate) fn position(&self) -> Position {
-        self.position
+    /// Since when what the viewer of a lens may see is as it is. That can cost a walk over all of it: worth asking once, and not at all where it is not told.
+    pub(crate) fn since(&self, lens: &Lens) -> Mark {
+        lens.since(&self.snapshot, &self.clusters)
     }
 }
 
@@ -325,8 +323,7 @@ impl ShownNamespaces {
 impl Shown {
     /// What is shown of a snapshot of these clusters.
     pub(crate) fn of(snapshot: Snapshot<Ingress>, clusters: Vec<ClusterId>) -> Self {
-        let position = snapshot.position();
-        Self { snapshot, clusters, position, unknown: Arc::default() }
+        Self { snapshot, clusters, unknown: Arc::default() }
     }
 }
 

@@ -20,11 +20,15 @@ fn all(filter: Filter) -> Lens {
 
 fn ask(store: &Store<Ingress>, query: &str) -> Value {
     let question = Question::parse(Some(query), all).unwrap_or_else(|problem| panic!("{query}: {problem:?}"));
-    let now = "2026-11-21T09:00:00Z".parse().unwrap();
     let shown = Shown::of(store.snapshot(), vec![cluster("a"), cluster("b")]);
-    let pieces = question.answer(&shown, false, now).unwrap();
+    let pieces = question.answer(&shown, stamp(&question, &shown, false)).unwrap();
     let body = plain(pieces);
     serde_json::from_slice(&body).unwrap_or_else(|error| panic!("{query}: {error}"))
+}
+
+fn stamp(question: &Question, shown: &Shown, demo: bool) -> Stamp {
+    let timestamp = "2026-11-21T09:00:00Z".parse().unwrap();
+    Stamp { revision: shown.since(&question.lens), timestamp, demo }
 }
 
 fn plain(pieces: Pieces) -> Vec<u8> {
@@ -174,8 +178,8 @@ fn a_long_answer_comes_in_pieces() {
     }
     writer.publish();
     let question = Question::parse(None, all).unwrap();
-    let now = "2026-11-21T09:00:00Z".parse().unwrap();
-    let pieces = question.answer(&Shown::of(store.snapshot(), vec![cluster("a")]), false, now).unwrap();
+    let shown = Shown::of(store.snapshot(), vec![cluster("a")]);
+    let pieces = question.answer(&shown, stamp(&question, &shown, false)).unwrap();
     assert_eq!(pieces.collect::<Vec<_>>().len(), 3);
     let answer = ask(&store, "");
     assert_eq!((names(&answer).len(), &answer["total"]), (1234, &json!(1234)));
@@ -185,7 +189,10 @@ fn a_long_answer_comes_in_pieces() {
 #[test]
 fn the_tag_follows_data_lanes_and_parameters() {
     let (mut writer, store) = store();
-    let tag = |query: &str| Question::parse(Some(query), all).unwrap().tag(store.snapshot().position());
+    let tag = |query: &str| {
+        let question = Question::parse(Some(query), all).unwrap();
+        question.tag(Shown::of(store.snapshot(), vec![cluster("a")]).since(&question.lens))
+    };
     let first = tag("class=nginx&tls=true");
     assert_eq!(first, tag("tls=true&class=nginx"));
     assert_ne!(first, tag("class=nginx"));
@@ -257,7 +264,6 @@ proptest! {
 #[test]
 fn what_is_lent_is_what_would_be_written() {
     let (mut writer, store) = store();
-    let now: Timestamp = "2026-11-21T09:00:00Z".parse().unwrap();
     for count in [0, 1, 700, 1500] {
         for number in 0..count {
             let (namespace, name) = (format!("n{}", number % 7), format!("x{number:04}"));
@@ -270,8 +276,9 @@ fn what_is_lent_is_what_would_be_written() {
             let question = Question::parse(Some(query), all).unwrap();
             assert!(question.is_for_everything(&shown));
             let feed = Feed::new(question.lens.clone(), vec![cluster("a")], false, crate::fixture::closed());
-            let lent = question.answer_everything(&shown, shown.segments(&feed), true, now).unwrap();
-            let written = question.answer(&shown, true, now).unwrap();
+            let stamp = stamp(&question, &shown, true);
+            let lent = question.answer_everything(&shown, shown.segments(&feed), stamp).unwrap();
+            let written = question.answer(&shown, stamp).unwrap();
             assert!(plain(lent) == plain(written), "{count} {query}");
         }
     }
