@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use ingress_core::Hub;
 use ingress_http::auth::{CookieKey, OpenIdConnect, ProxyHeaders, StaticTokens, TokenReviews};
+use ingress_http::client::TrustedProxies;
 use ingress_http::{Authorization, DashboardBuilder};
 
 use crate::args::access::{self, AccessArgs, Authentication};
@@ -41,7 +42,9 @@ pub(crate) fn configure(
             builder.authentication(reviews.audiences(args.token_audiences.iter().cloned()))
         }
         Some(Authentication::ProxyHeaders) => {
-            builder.authentication(ProxyHeaders::from(args.authenticating_proxies.iter().copied()))
+            let proxies = TrustedProxies::new(&args.authenticating_proxies)
+                .map_err(|error| flagged("--authenticating-proxies", error))?;
+            builder.authentication(ProxyHeaders::from(proxies))
         }
         Some(Authentication::Oidc) => {
             // Never without, whatever happens to the lines that make it.

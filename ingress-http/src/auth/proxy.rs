@@ -3,7 +3,7 @@
 //! Headers say whatever their sender likes, so they are believed from listed addresses only: those of proxies that set them themselves
 //! and take out what came with the request.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -11,9 +11,9 @@ use axum::extract::ConnectInfo;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName};
 use ingress_core::access::UserInfo;
-use ipnet::IpNet;
 
 use super::{AuthenticationError, Authenticator, Scheme};
+use crate::client::TrustedProxies;
 
 /// How many groups somebody may be in.
 const MAX_GROUPS: usize = 1000;
@@ -25,7 +25,7 @@ const MAX_GROUPS: usize = 1000;
 /// The peer's address is taken from axum's [`ConnectInfo`]; without it, nobody is believed.
 #[derive(Debug, Clone)]
 pub struct ProxyHeaders {
-    proxies: Vec<IpNet>,
+    proxies: TrustedProxies,
 }
 
 const USER: [HeaderName; 3] = [
@@ -37,23 +37,18 @@ const GROUP: HeaderName = HeaderName::from_static("x-remote-group");
 const GROUPS: HeaderName = HeaderName::from_static("x-forwarded-groups");
 
 impl ProxyHeaders {
-    /// Believes these addresses.
+    /// Believes these proxies.
     #[must_use]
-    pub fn from(proxies: impl IntoIterator<Item = IpNet>) -> Self {
-        Self { proxies: proxies.into_iter().collect() }
-    }
-
-    fn is_trusted(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        self.proxies.iter().any(|proxy| proxy.contains(&address))
+    pub fn from(proxies: TrustedProxies) -> Self {
+        Self { proxies }
     }
 }
 
 #[async_trait]
 impl Authenticator for ProxyHeaders {
     async fn authenticate(&self, request: &Parts) -> Result<Arc<UserInfo>, AuthenticationError> {
-        let peer = request.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-        if !peer.is_some_and(|peer| self.is_trusted(peer)) {
+        let peer = request.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical());
+        if !peer.is_some_and(|peer| self.proxies.contains(peer)) {
             return Err(AuthenticationError::invalid(
                 "requests are taken from the authenticating proxy only",
             ));
@@ -111,7 +106,7 @@ mod tests {
         if let Ok(peer) = peer.parse::<SocketAddr>() {
             parts.extensions.insert(ConnectInfo(peer));
         }
-        let proxies = ProxyHeaders::from(["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()]);
+        let proxies = ProxyHeaders::from(TrustedProxies::new(["10.0.0.0/8", "fd00::/8"]).unwrap());
         proxies.authenticate(&parts).await.map(|user| (*user).clone())
     }
 

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use ipnet::IpNet;
 
 use super::oidc::OidcArgs;
 
@@ -34,10 +33,10 @@ pub(crate) struct AccessArgs {
         env = "DASHBOARD_AUTHENTICATING_PROXIES",
         value_name = "CIDR",
         value_delimiter = ',',
-        value_parser = network,
+        value_parser = super::proxy,
         required_if_eq("authentication", "proxy-headers")
     )]
-    pub(crate) authenticating_proxies: Vec<IpNet>,
+    pub(crate) authenticating_proxies: Vec<String>,
 
     #[command(flatten)]
     pub(crate) oidc: OidcArgs,
@@ -82,13 +81,4 @@ pub(crate) enum Authorization {
     All,
     /// Everybody sees what Kubernetes lets them list.
     Kubernetes,
-}
-
-/// An address, or a network of addresses.
-fn network(text: &str) -> Result<IpNet, String> {
-    let alone = || text.parse::<std::net::IpAddr>().map(IpNet::from).ok();
-    text.parse()
-        .ok()
-        .or_else(alone)
-        .ok_or_else(|| "expected an address, or a network such as 10.0.0.0/8".to_owned())
 }
