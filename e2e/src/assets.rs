@@ -29,20 +29,29 @@ impl Servers {
         if let Some(found) = FOUND.get() {
             return Ok(found.clone());
         }
-        let script = crate_folder().join("servers/build");
-        let output = Command::new(&script)
-            .stdin(Stdio::null())
-            .stderr(Stdio::inherit())
-            .output()
-            .with_context(|| format!("running {}", script.display()))?;
-        if !output.status.success() {
-            bail!("{} failed ({}); what it printed says why", script.display(), output.status);
-        }
-        let text = String::from_utf8(output.stdout).context("the path of the servers")?;
-        let folder = Path::new(text.trim());
+        let folder = made_by("servers/build")?;
         let servers = Self { apiserver: folder.join("kube-apiserver"), etcd: folder.join("etcd") };
         Ok(FOUND.get_or_init(|| servers).clone())
     }
+}
+
+/// The folder that a build script of this crate makes, and prints.
+///
+/// # Errors
+///
+/// When the script fails; its own message says why.
+pub(crate) fn made_by(script: &str) -> Result<PathBuf> {
+    let script = crate_folder().join(script);
+    let output = Command::new(&script)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("running {}", script.display()))?;
+    if !output.status.success() {
+        bail!("{} failed ({}); what it printed says why", script.display(), output.status);
+    }
+    let folder = String::from_utf8(output.stdout);
+    Ok(PathBuf::from(folder.with_context(|| format!("what {} printed", script.display()))?.trim()))
 }
 
 /// The binary of one of the workspace's example packages.
@@ -92,6 +101,6 @@ fn build(package: &str) -> Result<PathBuf> {
         .with_context(|| format!("cargo named no executable of {package}"))
 }
 
-pub(crate) fn crate_folder() -> &'static Path {
+fn crate_folder() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }

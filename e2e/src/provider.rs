@@ -4,8 +4,7 @@
 //! in under any name, and is in the groups that the name says after a `+`. `e2e/servers/provider` has it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -43,7 +42,8 @@ impl Provider {
     /// When it can't be installed or started.
     pub async fn start(lab: &Lab, port: u16, redirect: &str, lasts: Duration) -> Result<Self> {
         let mut command = Command::new("node");
-        command.arg(install()?.join("provider.mjs"));
+        // Seconds the first time, nothing afterwards.
+        command.arg(assets::made_by("servers/provider/build")?.join("provider.mjs"));
         command.args([&port.to_string(), SECRET, redirect, &lasts.as_secs().to_string()]);
         let process = Process::start(lab, "provider", command)?;
         let mut provider = Self { process, issuer: Self::issuer_at(port) };
@@ -71,20 +71,6 @@ impl Provider {
     pub fn kill(&mut self) -> Result<()> {
         self.process.kill()
     }
-}
-
-/// The folder that holds the provider; seconds the first time, nothing afterwards.
-fn install() -> Result<PathBuf> {
-    let script = assets::crate_folder().join("servers/provider/build");
-    let output = Command::new(&script)
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .with_context(|| format!("running {}", script.display()))?;
-    if !output.status.success() {
-        bail!("{} failed ({}); what it printed says why", script.display(), output.status);
-    }
-    Ok(PathBuf::from(String::from_utf8(output.stdout).context("the provider's folder")?.trim()))
 }
 
 /// Keeps cookies as a browser does, by path (all hosts here are one), and runs no scripts.
