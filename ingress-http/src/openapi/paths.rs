@@ -2,7 +2,7 @@
 
 #![expect(dead_code, reason = "these are described and never called")]
 
-use utoipa::OpenApi;
+use utoipa::{IntoParams, OpenApi};
 
 use super::schema::{
     Health, Info, Ingress, IngressList, NamespaceList, Problem, Revision, Session, SignedOut, StreamEvent,
@@ -54,6 +54,31 @@ pub(super) struct Api;
 )]
 fn ingresses() {}
 
+/// The list's filter, as streams take it.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+struct ListFilter {
+    /// As in the list
+    #[param(max_length = 63, pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
+    namespace: Option<String>,
+    /// As in the list
+    namespaces: Option<String>,
+    /// As in the list
+    #[param(max_length = 1024)]
+    search: Option<String>,
+    /// As in the list
+    #[param(max_length = 253)]
+    host: Option<String>,
+    /// As in the list
+    #[param(max_length = 1024)]
+    class: Option<String>,
+    /// As in the list
+    #[param(max_items = 16)]
+    label: Option<Vec<String>>,
+    /// As in the list
+    tls: Option<bool>,
+}
+
 /// Follows ingresses
 ///
 /// Server-sent events without end: lanes, a snapshot in chunks, then changes. Each event's `event` and `data` are those of the
@@ -61,13 +86,7 @@ fn ingresses() {}
 #[utoipa::path(
     get, path = "/api/ingresses/stream", tag = "ingresses",
     params(
-        ("namespace" = Option<String>, Query, description = "As in the list", max_length = 63, pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
-        ("namespaces" = Option<String>, Query, description = "As in the list"),
-        ("search" = Option<String>, Query, description = "As in the list", max_length = 1024),
-        ("host" = Option<String>, Query, description = "As in the list", max_length = 253),
-        ("class" = Option<String>, Query, description = "As in the list", max_length = 1024),
-        ("label" = Option<Vec<String>>, Query, description = "As in the list", max_items = 16),
-        ("tls" = Option<bool>, Query, description = "As in the list"),
+        ListFilter,
         ("since" = Option<Revision>, Query, description = "The `revision` of a list with the same filter: only what came after"),
         ("Last-Event-ID" = Option<String>, Header, description = "The last `id` of an earlier stream with the same filter; wins over `since`"),
     ),
@@ -85,13 +104,7 @@ fn stream() {}
 #[utoipa::path(
     get, path = "/api/ingresses/ws", tag = "ingresses",
     params(
-        ("namespace" = Option<String>, Query, description = "As in the list", max_length = 63, pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
-        ("namespaces" = Option<String>, Query, description = "As in the list"),
-        ("search" = Option<String>, Query, description = "As in the list", max_length = 1024),
-        ("host" = Option<String>, Query, description = "As in the list", max_length = 253),
-        ("class" = Option<String>, Query, description = "As in the list", max_length = 1024),
-        ("label" = Option<Vec<String>>, Query, description = "As in the list", max_items = 16),
-        ("tls" = Option<bool>, Query, description = "As in the list"),
+        ListFilter,
         ("since" = Option<Revision>, Query, description = "The `revision` of a list with the same filter, or the last `id`: only what came after"),
     ),
     responses(
