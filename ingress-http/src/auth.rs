@@ -17,6 +17,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use http::HeaderValue;
@@ -41,6 +42,11 @@ pub use proxy::ProxyHeaders;
 pub use review::TokenReviews;
 pub use session::{CookieKey, InvalidKey};
 pub use tokens::{InvalidTokens, StaticTokens};
+
+/// How long it is believed who somebody is while nobody can be asked.
+pub(crate) const HOLD: Duration = Duration::from_secs(300);
+/// When to ask again who somebody is, or what they may see, after nobody could tell. Clients are told the same.
+pub(crate) const ASK_AGAIN: Duration = Duration::from_secs(5);
 
 /// Finds out who sent a request.
 ///

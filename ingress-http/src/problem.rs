@@ -89,6 +89,7 @@ use http::{HeaderValue, StatusCode, header};
 use ingress_core::{ErrorKind, SourceError};
 use serde::Serialize;
 
+use crate::auth::ASK_AGAIN;
 use crate::respond;
 
 const BASE: &str = "https://docs.rs/ingress-http/latest/ingress_http/problem/index.html#";
@@ -265,6 +266,11 @@ impl Problem {
         // What a stranger typed is shown back, but not at any length.
         let name = name.chars().take(80).collect();
         Self { parameter: Some(name), ..Self::new(ProblemType::BadParameter, detail) }
+    }
+
+    /// Nobody can tell who asks, or what they may see, and why.
+    pub(crate) fn access_unknown(detail: impl Into<String>) -> Self {
+        Self::new(ProblemType::AccessUnknown, detail).retry_after(ASK_AGAIN)
     }
 
     /// The same, with when to ask again.

@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use bytes::Bytes;
@@ -59,9 +58,6 @@ struct Inner {
     /// What requests ask clusters for.
     objects: Upstream<ObjectKey, Bytes>,
 }
-
-/// When to ask again while nobody can tell who somebody is, or what they may see.
-const ASK_AGAIN: Duration = Duration::from_secs(5);
 
 /// What keeps positions from telling too much.
 #[derive(Debug)]
@@ -139,8 +135,7 @@ fn nobody() -> Problem {
 }
 
 fn unknown(error: &SourceError) -> Problem {
-    let detail = format!("the cluster does not say what you may see: {}", error.kind().as_str());
-    Problem::new(ProblemType::AccessUnknown, detail).retry_after(ASK_AGAIN)
+    Problem::access_unknown(format!("the cluster does not say what you may see: {}", error.kind().as_str()))
 }
 
 /// What one viewer may see.
@@ -331,7 +326,7 @@ impl Shown {
 impl View {
     /// What somebody with these grants sees.
     pub(crate) fn granted(guard: &Guard, grants: Grants) -> Self {
-        let due = Instant::now() + Duration::from_secs(3600);
+        let due = Instant::now() + std::time::Duration::from_secs(3600);
         let sight = Sight { grants, listed: Arc::default(), unknown: Arc::default(), due };
         Self { guard: guard.clone(), sight, request: None }
     }

@@ -5,7 +5,6 @@ use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
@@ -20,9 +19,6 @@ use super::{AuthenticationError, AuthenticationErrorKind, Authenticator, CookieK
 use crate::limit::Limits;
 use crate::problem::{Problem, ProblemType};
 use crate::respond;
-
-/// When to ask again while nobody can tell who somebody is.
-const ASK_AGAIN: Duration = Duration::from_secs(5);
 
 /// Finds out who sends requests. Cloning is cheap.
 #[derive(Clone)]
@@ -236,9 +232,7 @@ impl From<&AuthenticationError> for Problem {
             AuthenticationErrorKind::Missing | AuthenticationErrorKind::Invalid => {
                 Self::new(ProblemType::Unauthenticated, error.to_string())
             }
-            AuthenticationErrorKind::Unavailable => {
-                Self::new(ProblemType::AccessUnknown, error.to_string()).retry_after(ASK_AGAIN)
-            }
+            AuthenticationErrorKind::Unavailable => Self::access_unknown(error.to_string()),
         }
     }
 }

@@ -12,14 +12,10 @@ use ingress_core::{ClusterId, Hub, SourceError};
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
-use super::{AuthenticationError, Authenticator, Scheme, bearer};
+use super::{ASK_AGAIN, AuthenticationError, Authenticator, HOLD, Scheme, bearer};
 
 /// How long an answer is believed.
 const MAX_AGE: Duration = Duration::from_secs(10);
-/// How long a good answer is believed while the cluster can't be asked.
-const HOLD: Duration = Duration::from_secs(300);
-/// How long a cluster that could not be asked is left alone about a token whose answer is held.
-const ASK_AGAIN: Duration = Duration::from_secs(5);
 /// Of how many tokens the answer is remembered.
 const TOKENS: usize = 10_000;
 

@@ -20,6 +20,7 @@ use ingress_core::{ClusterId, Hub, Ingress, Namespace, NamespaceRecord, Scope, S
 use tokio::time::Instant;
 
 use super::grants::{Granted, Grants};
+use crate::auth::ASK_AGAIN;
 use crate::upstream::Upstream;
 
 /// How long what somebody may see is believed, unless configured otherwise.
@@ -29,8 +30,8 @@ pub const DEFAULT_ACCESS_HOLD: Duration = Duration::from_secs(300);
 
 /// How many questions are asked at the same time for one person.
 const AT_ONCE: usize = 16;
-/// How long a cluster that could not be asked is left alone, and how soon another namespace is asked about.
-const ASK_AGAIN: Duration = Duration::from_secs(5);
+/// How soon another namespace is asked about.
+const NEW_NAMESPACE: Duration = Duration::from_secs(5);
 /// How long an answer is believed that was found out before the hub knew which namespaces there are.
 const SETTLING: Duration = Duration::from_secs(1);
 /// About how many people it is remembered what they may see.
@@ -187,7 +188,7 @@ impl Answer {
             return max_age.min(SETTLING);
         }
         let has_more = self.of.is_some_and(|count| hub.namespaces().snapshot().len() > count);
-        if has_more { max_age.min(ASK_AGAIN) } else { max_age }
+        if has_more { max_age.min(NEW_NAMESPACE) } else { max_age }
     }
 }
 
@@ -482,7 +483,7 @@ mod tests {
         stage.namespaces.applied(namespace_record("late")).await;
         stage.hub.namespaces().wait_for(|state| state.len() == 3).await.unwrap();
         assert!(!stage.sees("late").await);
-        tokio::time::advance(ASK_AGAIN).await;
+        tokio::time::advance(NEW_NAMESPACE).await;
         assert!(stage.sees("late").await, "long before the rest is asked about again");
     }
 

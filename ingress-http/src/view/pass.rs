@@ -5,12 +5,12 @@
 //! stream was opened with.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::request::Parts;
 use tokio::time::{Instant, sleep_until};
 
 use super::{Guard, View};
+use crate::auth::{ASK_AGAIN, HOLD};
 use crate::problem::ProblemType;
 
 /// One stream's leave; of somebody whose leave never ends, nothing is held.
@@ -27,9 +27,6 @@ struct Held {
     /// When it was last known who the viewer is.
     known: Instant,
 }
-
-/// How long a stream goes on while nobody can tell who its viewer is.
-const HOLD: Duration = Duration::from_secs(300);
 
 /// What became of it.
 #[derive(Debug)]
@@ -74,7 +71,7 @@ impl Pass {
                     return Verdict::Over("unauthenticated");
                 }
                 Err(_) if held.known.elapsed() > HOLD => return Verdict::Over("access-unknown"),
-                Err(_) => held.due = Instant::now() + super::ASK_AGAIN,
+                Err(_) => held.due = Instant::now() + ASK_AGAIN,
             }
         }
     }

@@ -19,12 +19,10 @@ use tokio::time::Instant;
 
 use super::provider::{Provider, Signed};
 use super::session::Session;
-use crate::auth::{AuthenticationError, AuthenticationErrorKind};
+use crate::auth::{ASK_AGAIN, AuthenticationError, AuthenticationErrorKind};
 
-/// How long an answer is kept.
+/// How long an answer is kept, other than that the provider could not be asked.
 const KEPT: Duration = Duration::from_secs(60);
-/// How long it is when the provider could not be asked.
-const ASK_AGAIN: Duration = Duration::from_secs(5);
 /// How many sessions' answers are kept. Only who has a sealed session gets this far.
 const SESSIONS: usize = 10_000;
 
