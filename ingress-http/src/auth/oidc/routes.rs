@@ -11,7 +11,7 @@ use axum::extract::{RawQuery, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use cookie::SameSite;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use ingress_core::clock::wall_now;
 use sha2::{Digest as _, Sha256};
 
@@ -134,8 +134,6 @@ fn to(url: &str) -> Result<Response, Problem> {
     let headers = response.headers_mut();
     headers.insert(header::LOCATION, url);
     headers.insert(header::CACHE_CONTROL, respond::NO_STORE);
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
     Ok(response)
 }
 

@@ -130,6 +130,20 @@ async fn send(router: &Router, cookies: &mut BTreeMap<String, String>, method: &
 }
 
 #[tokio::test]
+async fn a_redirect_is_protected_as_every_answer_is() {
+    let mut stage = Stage::set().await;
+    let away = stage.get("/routes/auth/login").await;
+    let query = stage.fake.sign_in(away.location());
+    let back = stage.get(&format!("/routes/auth/callback?{query}")).await;
+    for answer in [away, back] {
+        for (name, value) in [("x-content-type-options", "nosniff"), ("referrer-policy", "no-referrer")] {
+            assert_eq!(answer.headers.get_all(name).iter().collect::<Vec<_>>(), [value], "{name} once");
+        }
+        assert_eq!(answer.headers["cache-control"], "no-store", "{}", answer.location());
+    }
+}
+
+#[tokio::test]
 async fn somebody_signs_in_looks_around_and_signs_out() {
     let mut stage = Stage::set_with(|builder| builder.scopes(["groups", "offline_access"])).await;
     stage.get("/routes/api/info").await.is_problem(401, "unauthenticated", "/auth/login");
