@@ -1,7 +1,8 @@
-//! Records and lanes for tests.
+//! Records, lanes and requests for tests.
 
 use std::sync::Arc;
 
+use http::request::Parts;
 use ingress_core::resilience::breaker::BreakerState;
 use ingress_core::{
     ClusterId, Ingress, Kind, LaneId, LaneScope, LaneState, LaneStatus, Namespace, NamespaceRecord, ObjectKey,
@@ -60,6 +61,12 @@ pub(crate) fn filter(query: &str) -> crate::filter::Filter {
     let filter = crate::filter::Filter::take(&mut params).unwrap();
     params.finish().unwrap();
     filter
+}
+
+/// A request with a bearer token.
+pub(crate) fn bearing(token: &str) -> Parts {
+    let request = http::Request::get("/").header("authorization", format!("Bearer {token}"));
+    request.body(()).unwrap().into_parts().0
 }
 
 pub(crate) fn closed() -> crate::wire::BreakerOf {

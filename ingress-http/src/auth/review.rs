@@ -119,7 +119,7 @@ mod tests {
 
     use super::*;
     use crate::auth::AuthenticationErrorKind;
-    use crate::fixture::cluster;
+    use crate::fixture::{bearing, cluster};
 
     fn stage() -> (TokenReviews, ClusterHandle) {
         let (source, handle) = scripted::cluster(ClusterInfo::new(cluster("c"), Origin::Custom));
@@ -127,22 +127,13 @@ mod tests {
         (TokenReviews::new(Hub::builder(source).retry(one_try).start(), cluster("c")), handle)
     }
 
-    fn request(token: &str) -> Parts {
-        http::Request::get("/")
-            .header("authorization", format!("Bearer {token}"))
-            .body(())
-            .unwrap()
-            .into_parts()
-            .0
-    }
-
     #[tokio::test(start_paused = true)]
     async fn an_answer_is_believed_for_a_while_and_held_through_an_outage() {
         let (reviews, handle) = stage();
-        let error = reviews.authenticate(&request("t")).await.unwrap_err();
+        let error = reviews.authenticate(&bearing("t")).await.unwrap_err();
         assert_eq!(error.kind(), AuthenticationErrorKind::Unavailable);
         handle.set_tokens([("t".into(), UserInfo::new("ann", ["dev"]))]);
-        let (good, bad) = (request("t"), request("x"));
+        let (good, bad) = (bearing("t"), bearing("x"));
         for _ in 0..3 {
             assert_eq!(reviews.authenticate(&good).await.unwrap().username, "ann");
             assert_eq!(
@@ -161,7 +152,7 @@ mod tests {
     async fn equal_questions_at_the_same_time_are_one() {
         let (reviews, handle) = stage();
         handle.set_tokens([("t".into(), UserInfo::new("ann", ["dev"]))]);
-        let request = request("t");
+        let request = bearing("t");
         let all = futures::future::join_all((0..50).map(|_| reviews.authenticate(&request))).await;
         assert!(all.iter().all(Result::is_ok));
         assert_eq!(handle.reviews(), 1);

@@ -187,6 +187,7 @@ mod tests {
 
     use super::*;
     use crate::auth::AuthenticationErrorKind;
+    use crate::fixture::bearing;
 
     // printf %s TOKEN | sha256sum
     const ANN: &str = "sha256:5f1ae6ce2a58b4a7ddd4d1c7f4f0d4a2a1d1ab0a7d1a9a3b2c9c6e5ad8f2e6aa";
@@ -194,15 +195,6 @@ mod tests {
     fn hash(token: &str) -> String {
         let hash = Sha256::digest(token).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         format!("sha256:{hash}")
-    }
-
-    fn request(token: &str) -> Parts {
-        http::Request::get("/")
-            .header("authorization", format!("Bearer {token}"))
-            .body(())
-            .unwrap()
-            .into_parts()
-            .0
     }
 
     fn file(text: &str) -> tempfile::NamedTempFile {
@@ -215,22 +207,22 @@ mod tests {
     async fn people_are_known_by_their_tokens_as_the_file_says_by_now() {
         let file = file(&format!("# people\n\n{} ann dev,ops\n{} bob\n", hash("a"), hash("b")));
         let tokens = StaticTokens::read(file.path()).unwrap();
-        let ann = tokens.authenticate(&request("a")).await.unwrap();
+        let ann = tokens.authenticate(&bearing("a")).await.unwrap();
         assert_eq!(*ann, UserInfo::new("ann", ["dev", "ops"]));
-        assert!(tokens.authenticate(&request("b")).await.unwrap().groups.is_empty());
-        let error = tokens.authenticate(&request("c")).await.unwrap_err();
+        assert!(tokens.authenticate(&bearing("b")).await.unwrap().groups.is_empty());
+        let error = tokens.authenticate(&bearing("c")).await.unwrap_err();
         assert_eq!(error.kind(), AuthenticationErrorKind::Invalid);
 
         std::fs::write(file.path(), format!("{} bob\n", hash("b"))).unwrap();
-        assert!(tokens.authenticate(&request("a")).await.is_ok(), "not read at every request");
+        assert!(tokens.authenticate(&bearing("a")).await.is_ok(), "not read at every request");
         tokio::time::advance(READ_AGAIN).await;
-        assert!(tokens.authenticate(&request("a")).await.is_err());
+        assert!(tokens.authenticate(&bearing("a")).await.is_err());
         std::fs::write(file.path(), "nonsense").unwrap();
         tokio::time::advance(READ_AGAIN).await;
-        assert!(tokens.authenticate(&request("b")).await.is_ok(), "what can't be understood changes nothing");
+        assert!(tokens.authenticate(&bearing("b")).await.is_ok(), "what can't be understood changes nothing");
         std::fs::remove_file(file.path()).unwrap();
         tokio::time::advance(READ_AGAIN).await;
-        assert!(tokens.authenticate(&request("b")).await.is_ok());
+        assert!(tokens.authenticate(&bearing("b")).await.is_ok());
     }
 
     #[test]
