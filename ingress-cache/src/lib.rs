@@ -6,6 +6,8 @@ pub mod cache;
 pub mod clock;
 pub mod envelope;
 pub mod flight;
+#[cfg(feature = "redis")]
+pub mod redis;
 
 pub use announce::{Announcements, Announces, Invalidation};
 pub use cache::{Cache, Entry, Key, Lookup, REMOVED_FOR, Stored, Use, Version};
