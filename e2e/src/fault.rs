@@ -7,7 +7,7 @@
 //! What stands in front of the proxy is any [`engine`]: this project's own, and kube-rs's reflector as a peer.
 //! [`play`] lets one engine live through one [`Schedule`](plan::Schedule) while a seeded writer changes the
 //! cluster behind the proxy, and judges what the engine showed; [`catalogue`] holds the schedules, [`soak`]
-//! goes on for minutes.
+//! goes on for minutes. What speaks to something other than an API server has [`tcp`] in between.
 
 pub mod catalogue;
 pub mod engine;
@@ -21,4 +21,5 @@ pub mod proxy;
 pub mod relay;
 pub mod site;
 pub mod soak;
+pub mod tcp;
 pub mod writer;

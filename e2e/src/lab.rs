@@ -113,6 +113,15 @@ pub fn scenario_with(
     for program in programs {
         assets::example(program)?;
     }
+    play(within, body)
+}
+
+/// A scenario that needs no API server.
+///
+/// # Errors
+///
+/// Those of the body, or that it took too long.
+pub fn play(within: Duration, body: impl AsyncFnOnce(&Lab) -> Result<()>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

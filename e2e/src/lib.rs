@@ -30,6 +30,7 @@ pub mod ports;
 pub mod process;
 pub mod provider;
 pub mod pulse;
+pub mod redis;
 pub mod rest;
 pub mod sse;
 pub mod stage;

@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ::redis::{Cmd, FromRedisValue, Pipeline};
-use ingress_core::resilience::breaker::Outcome;
+use ingress_core::resilience::breaker::{BreakerState, Outcome};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
@@ -152,13 +152,15 @@ impl Redis {
         let pass = core.gate.enter().inspect_err(|fault| core.tally.fault(fault))?;
         let deadline = Instant::now() + core.config().timeout;
         let result = self.carry(job, deadline).await;
-        match &result {
-            Ok(_) => pass.record(Outcome::Success),
-            Err(fault) => {
-                core.tally.fault(fault);
-                let failed = fault.kind().counts_against_server();
-                pass.record(if failed { Outcome::Failure } else { Outcome::Success });
-            }
+        let fault = result.as_ref().err();
+        let failed = fault.is_some_and(|fault| fault.kind().counts_against_server());
+        match pass.record(if failed { Outcome::Failure } else { Outcome::Success }) {
+            Some(BreakerState::Open) => core.tally.turn(RedisState::Down),
+            Some(BreakerState::Closed) => core.tally.turn(RedisState::Up),
+            _ => {}
+        }
+        if let Some(fault) = fault {
+            core.tally.fault(fault);
         }
         result
     }

@@ -67,15 +67,16 @@ impl Gate {
 }
 
 impl Pass<'_> {
-    /// Tells how the call ended.
-    pub(super) fn record(mut self, outcome: Outcome) {
-        self.end(outcome);
+    /// Tells how the call ended; answers with the state that this led to, if it did.
+    pub(super) fn record(mut self, outcome: Outcome) -> Option<BreakerState> {
+        self.end(outcome)
     }
 
-    fn end(&mut self, outcome: Outcome) {
-        let Some(permit) = self.permit.take() else { return };
+    fn end(&mut self, outcome: Outcome) -> Option<BreakerState> {
+        let permit = self.permit.take()?;
         let transition = self.gate.locked(|breaker| breaker.record(permit, outcome, Instant::now()));
         self.gate.tell(transition);
+        transition.map(|transition| transition.to)
     }
 }
 
