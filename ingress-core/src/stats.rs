@@ -90,7 +90,7 @@ pub struct StoreStats {
     pub lanes: Vec<Arc<LaneStatus>>,
 }
 
-/// How many changes a store published, by what they were. Their sum is the `seq` of its position.
+/// How many changes a store published, by what they were. Their sum is the `seq` of its position, unless several processes share it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChangeCounts {

@@ -8,6 +8,12 @@
 //! Every change has a [`Position`], `epoch:seq`. The epoch names one run of the writer; within it, `seq` counts every
 //! change without a gap. [`Store::subscribe`] takes snapshot and cursor in one step; [`Store::resume`] goes on from a
 //! position if the ring still holds all that came after it.
+//!
+//! # Positions that several processes share
+//!
+//! A store that several processes keep alike ([`Store::shared`]) is numbered from outside, so that a reader can go on at another of
+//! them. Its `seq` still ascends, but has gaps: room between what is numbered for everybody and what a process has to say for itself
+//! alone, of its lanes. Readers inside the process don't notice: what counts for them is the ordinal, which never jumps.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -104,6 +110,8 @@ pub struct Batch<K> {
     pub epoch: u64,
     /// The number of the first change; the others follow without a gap.
     pub first_seq: u64,
+    /// The ordinal of the first change: it counts all changes of this process's store without a gap, whatever their positions.
+    pub first_ordinal: u64,
     /// The changes, in order; never empty.
     pub changes: Vec<Change<K>>,
 }
@@ -113,6 +121,12 @@ impl<K> Batch<K> {
     #[must_use]
     pub fn last_seq(&self) -> u64 {
         self.first_seq + (self.changes.len() as u64).saturating_sub(1)
+    }
+
+    /// The ordinal of the last change.
+    #[must_use]
+    pub fn last_ordinal(&self) -> u64 {
+        self.first_ordinal + (self.changes.len() as u64).saturating_sub(1)
     }
 
     /// Each change with its position.
@@ -125,6 +139,7 @@ impl<K> Batch<K> {
 #[derive(Debug, Clone)]
 pub struct Snapshot<K> {
     position: Position,
+    ordinal: u64,
     objects: OrdMap<ObjectKey, Arc<K>>,
     lanes: OrdMap<LaneId, Arc<LaneStatus>>,
 }
@@ -134,6 +149,12 @@ impl<K> Snapshot<K> {
     #[must_use]
     pub fn position(&self) -> Position {
         self.position
+    }
+
+    /// The [ordinal](Batch::first_ordinal) of the last change; 0 before the first.
+    #[must_use]
+    pub fn ordinal(&self) -> u64 {
+        self.ordinal
     }
 
     /// How many objects there are.
@@ -234,9 +255,11 @@ impl<K> fmt::Debug for Store<K> {
 
 struct Shared<K> {
     state: Mutex<State<K>>,
-    // Tells readers that there is something new. It carries the number of the last change; `None` once the writer is gone.
+    // Tells readers that there is something new. It carries the ordinal of the last change; `None` once the writer is gone.
     latest: watch::Sender<Option<u64>>,
     history: usize,
+    // How many numbers lie between those that all processes share; 0 for a store of this process alone.
+    room: u64,
     changes: ChangeCounters,
 }
 
@@ -244,12 +267,49 @@ struct State<K> {
     snapshot: Snapshot<K>,
     ring: VecDeque<Arc<Batch<K>>>,
     ring_changes: usize,
+    // The number before the oldest batch that can be resumed from: what came before is not held, or was never told one by one.
+    floor: u64,
+    // The last number that all processes share.
+    numbered: u64,
 }
 
 impl<K> Shared<K> {
     fn lock(&self) -> MutexGuard<'_, State<K>> {
         // The lock is held for pointer moves only, none of which can panic half way.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How far a process may be behind what a reader knows from another: in numbers, as multiples of the room between them.
+const AHEAD: u64 = 1 << 16;
+
+impl<K> State<K> {
+    /// The ordinal of the last change that a reader at this position knows, and up to where it knows what is yet to come.
+    fn find(&self, position: Position, room: u64) -> Result<(u64, Option<Position>), ResumeError> {
+        let now = self.snapshot.position;
+        if position.epoch != now.epoch {
+            return Err(ResumeError::EpochChanged);
+        }
+        if position.seq < self.floor {
+            return Err(ResumeError::Expired);
+        }
+        let ahead = position.seq.saturating_sub(now.seq);
+        if ahead > 0 {
+            let own = position.seq < self.numbered.saturating_add(room);
+            return match () {
+                // Another process has said more of its own lanes than this one: that is nothing to wait for.
+                () if own => Ok((self.snapshot.ordinal, None)),
+                () if ahead <= room.saturating_mul(AHEAD) => Ok((self.snapshot.ordinal, Some(position))),
+                () => Err(ResumeError::Unknown),
+            };
+        }
+        // Batches of runs before this one lie below the floor, and so before all that can be asked for.
+        let after = |batch: &&Arc<Batch<K>>| batch.epoch == now.epoch && batch.last_seq() > position.seq;
+        let Some(batch) = self.ring.iter().rev().take_while(after).last() else {
+            return Ok((self.snapshot.ordinal, None));
+        };
+        let seen = (position.seq + 1).saturating_sub(batch.first_seq);
+        Ok(((batch.first_ordinal + seen).saturating_sub(1), None))
     }
 }
 
@@ -272,12 +332,36 @@ impl<K: Kind> Store<K> {
     /// A new, empty store and its only writer. `epoch` must differ between runs; `history` bounds the ring (at least 1).
     #[must_use]
     pub fn new(epoch: u64, history: usize) -> (Writer<K>, Self) {
-        let snapshot =
-            Snapshot { position: Position::new(epoch, 0), objects: OrdMap::new(), lanes: OrdMap::new() };
+        Self::with_room(epoch, history, 0)
+    }
+
+    /// The same for a store whose positions several processes share: what they share is published with
+    /// [`Writer::publish_as`] and [`Writer::publish_jump`], and between any two such batches there are `room` numbers (at least 1)
+    /// for what each of them publishes for itself.
+    #[must_use]
+    pub fn shared(epoch: u64, history: usize, room: u64) -> (Writer<K>, Self) {
+        Self::with_room(epoch, history, room.max(1))
+    }
+
+    fn with_room(epoch: u64, history: usize, room: u64) -> (Writer<K>, Self) {
+        let snapshot = Snapshot {
+            position: Position::new(epoch, 0),
+            ordinal: 0,
+            objects: OrdMap::new(),
+            lanes: OrdMap::new(),
+        };
+        let state = State {
+            snapshot: snapshot.clone(),
+            ring: VecDeque::new(),
+            ring_changes: 0,
+            floor: 0,
+            numbered: 0,
+        };
         let shared = Arc::new(Shared {
-            state: Mutex::new(State { snapshot: snapshot.clone(), ring: VecDeque::new(), ring_changes: 0 }),
+            state: Mutex::new(state),
             latest: watch::Sender::new(Some(0)),
             history: history.max(1),
+            room,
             changes: ChangeCounters::default(),
         });
         (Writer::new(shared.clone(), snapshot), Self { shared })
@@ -294,12 +378,15 @@ impl<K: Kind> Store<K> {
     pub fn subscribe(&self) -> (Snapshot<K>, Deltas<K>) {
         let latest = self.shared.latest.subscribe();
         let snapshot = self.snapshot();
-        let deltas = Deltas { shared: self.shared.clone(), seq: snapshot.position.seq, latest };
+        let deltas = self.deltas(snapshot.ordinal, None, latest);
         (snapshot, deltas)
     }
 
     /// Every change after a position, and the state now for what is not a change (lanes, counts): the deltas begin at
     /// the position, not at the snapshot.
+    ///
+    /// A position of a [shared](Self::shared) store that this process has yet to reach is gone on from, too: what comes up to it is
+    /// left out, since the reader knows it.
     ///
     /// # Errors
     ///
@@ -307,20 +394,19 @@ impl<K: Kind> Store<K> {
     pub fn resume(&self, position: Position) -> Result<(Snapshot<K>, Deltas<K>), ResumeError> {
         let latest = self.shared.latest.subscribe();
         let state = self.shared.lock();
-        let now = state.snapshot.position;
-        if position.epoch != now.epoch {
-            return Err(ResumeError::EpochChanged);
-        }
-        if position.seq > now.seq {
-            return Err(ResumeError::Unknown);
-        }
-        let oldest = state.ring.front().map_or(now.seq + 1, |batch| batch.first_seq);
-        if position.seq + 1 < oldest {
-            return Err(ResumeError::Expired);
-        }
+        let (ordinal, known) = state.find(position, self.shared.room)?;
         let snapshot = state.snapshot.clone();
         drop(state);
-        Ok((snapshot, Deltas { shared: self.shared.clone(), seq: position.seq, latest }))
+        Ok((snapshot, self.deltas(ordinal, known, latest)))
+    }
+
+    fn deltas(
+        &self,
+        ordinal: u64,
+        known: Option<Position>,
+        latest: watch::Receiver<Option<u64>>,
+    ) -> Deltas<K> {
+        Deltas { shared: self.shared.clone(), ordinal, known, latest }
     }
 
     /// What was published so far, and which lanes feed the store. Costs as much as there are lanes.
@@ -335,7 +421,7 @@ impl<K: Kind> Store<K> {
         }
     }
 
-    /// Notices every publication; carries the number of the last change, `None` once the writer is gone.
+    /// Notices every publication; carries the ordinal of the last change, `None` once the writer is gone.
     pub(crate) fn watch(&self) -> watch::Receiver<Option<u64>> {
         self.shared.latest.subscribe()
     }
@@ -382,13 +468,16 @@ pub enum Update<K> {
 /// A reader's cursor: every change after a position.
 pub struct Deltas<K> {
     shared: Arc<Shared<K>>,
-    seq: u64,
+    /// Of the last change that was read.
+    ordinal: u64,
+    /// Up to where the reader knows what this process has yet to reach.
+    known: Option<Position>,
     latest: watch::Receiver<Option<u64>>,
 }
 
 impl<K> fmt::Debug for Deltas<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Deltas").field("seq", &self.seq).finish_non_exhaustive()
+        f.debug_struct("Deltas").field("ordinal", &self.ordinal).finish_non_exhaustive()
     }
 }
 
@@ -413,36 +502,73 @@ impl<K: Kind> Deltas<K> {
     /// How many changes there are after the last one that was read; 0 for a reader that is up to date.
     #[must_use]
     pub fn pending(&self) -> u64 {
-        self.shared.lock().snapshot.position.seq.saturating_sub(self.seq)
+        self.shared.lock().snapshot.ordinal.saturating_sub(self.ordinal)
     }
 
     /// The next changes, if there are any now.
     pub fn try_next(&mut self) -> Option<Update<K>> {
+        loop {
+            let update = self.take()?;
+            let Some(known) = self.known else { return Some(update) };
+            if let Some(update) = self.unknown(update, known) {
+                return Some(update);
+            }
+        }
+    }
+
+    fn take(&mut self) -> Option<Update<K>> {
         let state = self.shared.lock();
-        let now = state.snapshot.position;
-        if self.seq >= now.seq {
+        let now = state.snapshot.ordinal;
+        if self.ordinal >= now {
             return None;
         }
         // Most readers wait for the newest batch.
-        let newest = state.ring.back().filter(|batch| batch.first_seq <= self.seq + 1);
+        let newest = state.ring.back().filter(|batch| batch.first_ordinal <= self.ordinal + 1);
         let next = newest.or_else(|| {
-            let at = state.ring.partition_point(|batch| batch.last_seq() <= self.seq);
+            let at = state.ring.partition_point(|batch| batch.last_ordinal() <= self.ordinal);
             state.ring.get(at)
         });
         match next {
-            Some(batch) if batch.first_seq <= self.seq + 1 => {
+            Some(batch) if batch.first_ordinal <= self.ordinal + 1 => {
                 let batch = batch.clone();
                 drop(state);
-                let seq = std::mem::replace(&mut self.seq, batch.last_seq());
-                Some(Update::Changes(cut(batch, seq)))
+                let ordinal = std::mem::replace(&mut self.ordinal, batch.last_ordinal());
+                Some(Update::Changes(cut(batch, ordinal)))
             }
             _ => {
                 let snapshot = state.snapshot.clone();
                 drop(state);
-                self.seq = now.seq;
+                self.ordinal = now;
                 Some(Update::Reset(snapshot))
             }
         }
+    }
+
+    /// What of an update the reader does not know from elsewhere.
+    fn unknown(&mut self, update: Update<K>, known: Position) -> Option<Update<K>> {
+        let Update::Changes(batch) = update else {
+            self.known = None;
+            return Some(update);
+        };
+        let state = self.shared.lock();
+        if batch.epoch != known.epoch || (known.seq < state.floor && known.seq < batch.last_seq()) {
+            // What it knew is of a run that is over, or lies on a way that was not seen here.
+            self.known = None;
+            let snapshot = state.snapshot.clone();
+            drop(state);
+            self.ordinal = snapshot.ordinal;
+            return Some(Update::Reset(snapshot));
+        }
+        drop(state);
+        if batch.last_seq() < known.seq {
+            return None;
+        }
+        self.known = None;
+        if batch.last_seq() == known.seq {
+            return None;
+        }
+        let seen = (known.seq + 1).saturating_sub(batch.first_seq);
+        Some(Update::Changes(cut(batch.clone(), (batch.first_ordinal + seen).saturating_sub(1))))
     }
 
     /// The same as a stream.
@@ -451,14 +577,20 @@ impl<K: Kind> Deltas<K> {
     }
 }
 
-/// The part of a batch after `seq`; the batch itself unless a reader resumed inside it.
-fn cut<K: Clone>(batch: Arc<Batch<K>>, seq: u64) -> Arc<Batch<K>> {
-    if batch.first_seq > seq {
+/// The part of a batch after an ordinal; the batch itself unless a reader resumed inside it.
+fn cut<K: Clone>(batch: Arc<Batch<K>>, ordinal: u64) -> Arc<Batch<K>> {
+    if batch.first_ordinal > ordinal {
         return batch;
     }
-    let seen = usize::try_from(seq + 1 - batch.first_seq).unwrap_or(usize::MAX);
-    let changes = batch.changes.get(seen..).unwrap_or_default().to_vec();
-    Arc::new(Batch { epoch: batch.epoch, first_seq: seq + 1, changes })
+    let seen = ordinal + 1 - batch.first_ordinal;
+    let changes =
+        batch.changes.get(usize::try_from(seen).unwrap_or(usize::MAX)..).unwrap_or_default().to_vec();
+    Arc::new(Batch {
+        epoch: batch.epoch,
+        first_seq: batch.first_seq + seen,
+        first_ordinal: ordinal + 1,
+        changes,
+    })
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ use crate::key::LaneScope;
 use crate::kind::NamespaceRecord;
 use proptest::prelude::*;
 
+mod roaming;
+
 fn cluster() -> ClusterId {
     ClusterId::new("c").unwrap()
 }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Batch, Change, Shared, Snapshot, range_of};
+use rand::RngExt as _;
+
+use super::{Batch, Change, Position, Shared, Snapshot, range_of};
 use crate::key::{ClusterId, Namespace, ObjectKey};
 use crate::kind::Kind;
 use crate::status::{LaneId, LaneStatus};
@@ -23,6 +25,16 @@ impl<K> std::fmt::Debug for Writer<K> {
             .field("unpublished", &self.changes.len())
             .finish_non_exhaustive()
     }
+}
+
+/// Where the numbers of a batch come from.
+enum Numbered {
+    /// From this process.
+    Here,
+    /// From outside, up to this one.
+    Outside(u64),
+    /// From outside, which went to this one unseen.
+    Jump(u64),
 }
 
 impl<K: Kind> Writer<K> {
@@ -97,17 +109,62 @@ impl<K: Kind> Writer<K> {
         }
     }
 
-    /// Makes everything done since the last time visible, as one batch.
+    /// Makes everything done since the last time visible, as one batch: with the next numbers, or, in a
+    /// [shared](super::Store::shared) store, with some of those that are left to each process.
     pub fn publish(&mut self) {
-        if self.changes.is_empty() {
+        let (now, count) = (self.next.position, self.changes.len() as u64);
+        if count == 0 {
             return;
         }
+        let Shared { room, .. } = *self.shared;
+        let mut first = now.seq + 1;
+        if room > 0 {
+            let numbered = self.shared.lock().numbered;
+            if now.seq == numbered {
+                // Two processes that say different things of their lanes must not call them the same.
+                first += rand::rng().random_range(0..room.div_ceil(4));
+            }
+            // When there is no number left, the last ones are given again: what everybody shares must not be overtaken.
+            first = first.min((numbered + room).saturating_sub(count)).max(numbered + 1);
+        }
+        self.push(Position::new(now.epoch, first), Numbered::Here);
+    }
+
+    /// Makes everything done since the last time visible as one batch, whose first change has this position in the history that
+    /// several processes share. A number that is not beyond the last one is taken as a [jump](Self::publish_jump).
+    pub fn publish_as(&mut self, first: Position) {
+        let now = self.next.position;
+        let last = (first.seq + self.changes.len() as u64).saturating_sub(1);
+        if first.epoch != now.epoch || first.seq <= now.seq || self.changes.is_empty() {
+            self.publish_jump(Position::new(first.epoch, last));
+        } else {
+            self.push(first, Numbered::Outside(last));
+        }
+    }
+
+    /// Makes everything done since the last time visible as one batch that ends at a position of the shared history: the way there
+    /// was not seen, only where it led. Nobody can resume from before it.
+    pub fn publish_jump(&mut self, to: Position) {
+        let count = self.changes.len() as u64;
+        if count > 0 {
+            let first = (to.seq + 1).saturating_sub(count);
+            self.push(Position::new(to.epoch, first), Numbered::Jump(to.seq));
+            return;
+        }
+        self.next.position = to;
+        let mut state = self.shared.lock();
+        state.snapshot.position = to;
+        (state.floor, state.numbered) = (to.seq, to.seq);
+    }
+
+    fn push(&mut self, first: Position, numbered: Numbered) {
         let mut changes = std::mem::take(&mut self.changes);
         changes.shrink_to_fit();
         let count = changes.len();
-        let first_seq = self.next.position.seq + 1;
-        let batch = Arc::new(Batch { epoch: self.next.position.epoch, first_seq, changes });
-        self.next.position.seq = batch.last_seq();
+        let first_ordinal = self.next.ordinal + 1;
+        let batch = Arc::new(Batch { epoch: first.epoch, first_seq: first.seq, first_ordinal, changes });
+        self.next.position = Position::new(first.epoch, batch.last_seq());
+        self.next.ordinal = batch.last_ordinal();
         self.shared.changes.count(&batch.changes);
         let mut dropped = Vec::new();
         let mut state = self.shared.lock();
@@ -116,14 +173,22 @@ impl<K: Kind> Writer<K> {
         while state.ring_changes > self.shared.history && state.ring.len() > 1 {
             if let Some(oldest) = state.ring.pop_front() {
                 state.ring_changes -= oldest.changes.len();
+                if oldest.epoch == first.epoch {
+                    state.floor = state.floor.max(oldest.last_seq());
+                }
                 dropped.push(oldest);
             }
+        }
+        match numbered {
+            Numbered::Here => {}
+            Numbered::Outside(last) => state.numbered = last,
+            Numbered::Jump(to) => (state.floor, state.numbered) = (to, to),
         }
         let old = std::mem::replace(&mut state.snapshot, self.next.clone());
         drop(state);
         // Freed outside the lock: an old snapshot may be the last owner of many nodes.
         drop((old, dropped));
-        self.shared.latest.send_replace(Some(self.next.position.seq));
+        self.shared.latest.send_replace(Some(self.next.ordinal));
     }
 }
 

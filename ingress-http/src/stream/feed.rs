@@ -50,7 +50,7 @@ pub(crate) struct Feed {
     breaker_of: BreakerOf,
     /// How much may wait for one viewer, in bytes.
     backlog: usize,
-    /// For each form, by the number of their first change.
+    /// For each form, by the ordinal of their first change.
     pieces: [Mutex<BTreeMap<u64, (Piece, Instant)>>; Form::COUNT],
     runs: Mutex<VecDeque<(Arc<Run>, Instant)>>,
     snapshot: Mutex<Option<Held>>,
@@ -148,7 +148,7 @@ impl Feed {
         form: Form,
         has_company: bool,
     ) -> Result<Piece, serde_json::Error> {
-        let first = batch.first_seq + from as u64;
+        let first = batch.first_ordinal + from as u64;
         let [events, messages] = &self.pieces;
         let pieces = match form {
             Form::Events => events,

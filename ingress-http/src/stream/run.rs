@@ -38,7 +38,7 @@ const EVENT: usize = 256;
 pub(super) enum Told {
     /// Nothing.
     Nothing,
-    /// Some of them, perhaps, on an earlier connection; and on this one the lanes as they were after the change with this number.
+    /// Some of them, perhaps, on an earlier connection; and on this one the lanes as they were after the change with this ordinal.
     Perhaps { lanes_at: u64 },
 }
 
@@ -83,7 +83,7 @@ struct Fold<'a> {
     is_shown: bool,
     /// As it is shown, or was last.
     last: &'a Arc<Ingress>,
-    seq: u64,
+    ordinal: u64,
 }
 
 impl Run {
@@ -98,42 +98,43 @@ impl Run {
         let mut objects: HashMap<&ObjectKey, Fold<'_>> = HashMap::new();
         let mut lanes: HashMap<&LaneId, (u64, &Change<Ingress>)> = HashMap::new();
         let mut seen = 0_u64;
-        let changes = batches.iter().flat_map(|(batch, from)| batch.iter().skip(*from));
-        for (position, change) in changes {
+        let changes =
+            batches.iter().flat_map(|(batch, from)| (batch.first_ordinal..).zip(&batch.changes).skip(*from));
+        for (ordinal, change) in changes {
             let Some(event) = lens.project(change) else { continue };
             seen += 1;
             match change {
                 Change::Lane(status) => {
-                    lanes.insert(&status.id, (position.seq, change));
+                    lanes.insert(&status.id, (ordinal, change));
                 }
                 Change::LaneRemoved(lane) => {
-                    lanes.insert(lane, (position.seq, change));
+                    lanes.insert(lane, (ordinal, change));
                 }
                 Change::Added(key, object) | Change::Deleted(key, object) => {
-                    follow(&mut objects, key, &event, object, position.seq);
+                    follow(&mut objects, key, &event, object, ordinal);
                 }
                 Change::Modified { key, old, new } => {
                     let object = if matches!(event, Event::Deleted(..)) { old } else { new };
-                    follow(&mut objects, key, &event, object, position.seq);
+                    follow(&mut objects, key, &event, object, ordinal);
                 }
                 _ => {}
             }
         }
         let mut entries: Vec<(u64, Entry)> = Vec::new();
         for (key, fold) in objects {
-            entries.extend(Entry::of_object(key, &fold, span.told).map(|entry| (fold.seq, entry)));
+            entries.extend(Entry::of_object(key, &fold, span.told).map(|entry| (fold.ordinal, entry)));
         }
         let mut known = 0;
-        for (seq, change) in lanes.into_values() {
-            if matches!(span.told, Told::Perhaps { lanes_at } if seq <= lanes_at)
+        for (ordinal, change) in lanes.into_values() {
+            if matches!(span.told, Told::Perhaps { lanes_at } if ordinal <= lanes_at)
                 && matches!(change, Change::Lane(_))
             {
                 known += 1;
                 continue;
             }
-            entries.extend(Entry::of_lane(change, lens).map(|entry| (seq, entry)));
+            entries.extend(Entry::of_lane(change, lens).map(|entry| (ordinal, entry)));
         }
-        entries.sort_unstable_by_key(|(seq, _)| *seq);
+        entries.sort_unstable_by_key(|(ordinal, _)| *ordinal);
         let skipped = seen.saturating_sub(known + entries.len() as u64);
         let weight = entries.iter().map(|(_, entry)| entry.weight()).sum();
         let parts = if weight > bound { Vec::new() } else { in_parts(entries) };
@@ -199,12 +200,12 @@ fn follow<'a>(
     key: &'a ObjectKey,
     event: &Event<'_>,
     last: &'a Arc<Ingress>,
-    seq: u64,
+    ordinal: u64,
 ) {
     let is_shown = !matches!(event, Event::Deleted(..));
     let was_shown = !matches!(event, Event::Added(..));
-    let fold = objects.entry(key).or_insert(Fold { was_shown, is_shown, last, seq });
-    (fold.is_shown, fold.last, fold.seq) = (is_shown, last, seq);
+    let fold = objects.entry(key).or_insert(Fold { was_shown, is_shown, last, ordinal });
+    (fold.is_shown, fold.last, fold.ordinal) = (is_shown, last, ordinal);
 }
 
 fn in_parts(entries: Vec<(u64, Entry)>) -> Vec<Part> {

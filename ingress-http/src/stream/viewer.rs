@@ -133,7 +133,7 @@ impl Viewer {
                 self.write_lanes(&snapshot, frames)?;
                 // There may be nothing more for long; the client need not guess whether the lanes are complete.
                 frames.resumed();
-                self.catch_up(None, Told::Perhaps { lanes_at: snapshot.position().seq });
+                self.catch_up(None, Told::Perhaps { lanes_at: snapshot.ordinal() });
             }
             Step::Snapshot { mark, segments, next } => {
                 self.write_segment(mark, &segments, next, frames)?;
