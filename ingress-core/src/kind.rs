@@ -11,6 +11,7 @@ use std::borrow::Cow;
 
 use serde::Deserializer;
 
+use crate::stored::InvalidStored;
 use crate::wire::proto::InvalidProtobuf;
 
 mod ingress;
@@ -127,6 +128,25 @@ pub trait Kind: Clone + PartialEq + std::fmt::Debug + Send + Sync + Sized + 'sta
     fn decode_protobuf(message: &[u8]) -> Result<Self, InvalidProtobuf> {
         let _ = message;
         Err(InvalidProtobuf::unsupported())
+    }
+
+    /// Names the form in which records of this kind lie outside the process, and changes whenever that form does; empty for a kind
+    /// whose records can't be kept: it is not there after a restart before it is read anew, and replicas can't share it.
+    const STORED: &'static str = "";
+
+    /// The record in the form that [`STORED`](Self::STORED) names. The default, for kinds that can't be kept, is empty.
+    fn stored(&self) -> Cow<'_, str> {
+        Cow::Borrowed("")
+    }
+
+    /// Reads what [`stored`](Self::stored) wrote: a record that equals the one that was written.
+    ///
+    /// # Errors
+    ///
+    /// For text that is not in this form. The default, for kinds that can't be kept, always fails.
+    fn restore(stored: &str) -> Result<Self, InvalidStored> {
+        let _ = stored;
+        Err(InvalidStored::new("records of this kind can't be kept"))
     }
 
     /// `metadata.namespace`; `None` for cluster-scoped kinds.

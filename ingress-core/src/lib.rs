@@ -33,6 +33,7 @@ pub mod source;
 pub mod stats;
 mod status;
 pub mod store;
+pub mod stored;
 mod watch;
 pub mod wire;
 

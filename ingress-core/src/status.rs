@@ -61,6 +61,10 @@ pub enum LaneState {
 }
 
 impl LaneState {
+    /// All states, in the order of their declaration.
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Connecting, Self::Syncing, Self::Live, Self::Reconnecting, Self::Denied];
+
     /// The state's name, as it stands in the HTTP API.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -155,6 +159,13 @@ impl LaneStatus {
             0 => None,
             ms => Timestamp::from_millisecond(ms).ok(),
         }
+    }
+
+    /// Sets what is read when asked for: when the source was last heard of, in milliseconds since 1970, and how many objects the lane
+    /// feeds. For whoever passes on what another process's lane says of itself.
+    pub fn set_gauges(&self, last_contact: Option<i64>, objects: u64) {
+        self.gauges.last_contact_ms.store(last_contact.unwrap_or(0), Ordering::Relaxed);
+        self.gauges.objects.store(objects, Ordering::Relaxed);
     }
 
     /// How many objects this lane feeds.

@@ -1,11 +1,14 @@
 //! `Ingress` (networking.k8s.io/v1).
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Deserializer};
 
 use self::input::Input;
 use super::meta::{Identity, Object};
 use super::packed::Reader;
 use super::{Kind, Resource};
+use crate::stored::InvalidStored;
 use crate::wire::proto::{Chunk, InvalidProtobuf};
 
 mod input;
@@ -132,7 +135,7 @@ impl Ingress {
 
     fn after_rules(&self) -> Reader<'_> {
         let mut reader = self.after_class();
-        for _ in 0..reader.count() {
+        for _ in 0..reader.length() {
             read_rule(&mut reader);
         }
         reader
@@ -146,7 +149,7 @@ impl Ingress {
 
     fn after_tls(&self) -> Reader<'_> {
         let mut reader = self.after_default_backend();
-        for _ in 0..reader.count() {
+        for _ in 0..reader.length() {
             read_tls(&mut reader);
         }
         reader
@@ -154,7 +157,7 @@ impl Ingress {
 
     fn after_addresses(&self) -> Reader<'_> {
         let mut reader = self.after_tls();
-        for _ in 0..reader.count() {
+        for _ in 0..reader.length() {
             reader.text();
         }
         reader
@@ -182,7 +185,7 @@ impl Ingress {
     #[must_use]
     pub fn rules(&self) -> Vec<IngressRule<'_>> {
         let mut reader = self.after_class();
-        (0..reader.count()).map(|_| read_rule(&mut reader)).collect()
+        (0..reader.length()).map(|_| read_rule(&mut reader)).collect()
     }
 
     /// The distinct hosts of the rules, in order.
@@ -207,7 +210,7 @@ impl Ingress {
     #[must_use]
     pub fn tls(&self) -> Vec<IngressTls<'_>> {
         let mut reader = self.after_default_backend();
-        (0..reader.count()).map(|_| read_tls(&mut reader)).collect()
+        (0..reader.length()).map(|_| read_tls(&mut reader)).collect()
     }
 
     /// The IPs and hostnames of `status.loadBalancer.ingress`.
@@ -242,7 +245,7 @@ impl Ingress {
 
 fn read_rule<'a>(reader: &mut Reader<'a>) -> IngressRule<'a> {
     let host = reader.optional();
-    let paths = (0..reader.count())
+    let paths = (0..reader.length())
         .map(|_| IngressPath {
             path: reader.optional(),
             path_type: reader.optional(),
@@ -269,6 +272,16 @@ impl Kind for Ingress {
 
     fn decode_protobuf(message: &[u8]) -> Result<Self, InvalidProtobuf> {
         Ok(Self { packed: Input::read(Chunk::new(message))?.pack() })
+    }
+
+    const STORED: &'static str = "ingress/1";
+
+    fn stored(&self) -> Cow<'_, str> {
+        Cow::Borrowed(&self.packed)
+    }
+
+    fn restore(stored: &str) -> Result<Self, InvalidStored> {
+        Ok(Self { packed: stored.into() })
     }
 
     fn namespace(&self) -> Option<&str> {

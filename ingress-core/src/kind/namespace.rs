@@ -1,10 +1,13 @@
 //! `Namespace` (core/v1).
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Deserializer};
 
 use super::meta::{Identity, Meta, Object, Text};
 use super::packed::{Packer, Reader};
 use super::{Kind, Resource};
+use crate::stored::InvalidStored;
 use crate::wire::proto::{Chunk, InvalidProtobuf};
 
 /// What is kept of a namespace: identity, creation time, labels and phase.
@@ -91,6 +94,16 @@ impl Kind for NamespaceRecord {
             Ok(())
         })?;
         Ok(input.pack())
+    }
+
+    const STORED: &'static str = "namespace/1";
+
+    fn stored(&self) -> Cow<'_, str> {
+        Cow::Borrowed(&self.packed)
+    }
+
+    fn restore(stored: &str) -> Result<Self, InvalidStored> {
+        Ok(Self { packed: stored.into() })
     }
 
     fn namespace(&self) -> Option<&str> {

@@ -80,6 +80,11 @@ impl<'a> Reader<'a> {
         0
     }
 
+    /// How many fields follow: never more than there is text, which whoever damages a record could claim.
+    pub(super) fn length(&mut self) -> usize {
+        self.count().min(self.rest.len())
+    }
+
     fn take(&mut self, bytes: usize) -> &'a str {
         let (taken, rest) = self.rest.split_at_checked(bytes).unwrap_or_default();
         self.rest = rest;
@@ -97,15 +102,15 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn pairs(&mut self) -> Vec<(&'a str, &'a str)> {
-        (0..self.count()).map(|_| (self.text(), self.text())).collect()
+        (0..self.length()).map(|_| (self.text(), self.text())).collect()
     }
 
     pub(super) fn texts(&mut self) -> Vec<&'a str> {
-        (0..self.count()).map(|_| self.text()).collect()
+        (0..self.length()).map(|_| self.text()).collect()
     }
 
     pub(super) fn skip_pairs(&mut self) {
-        for _ in 0..self.count() {
+        for _ in 0..self.length() {
             self.text();
             self.text();
         }
@@ -146,5 +151,6 @@ mod tests {
         packer.count(usize::MAX);
         let packed = packer.finish();
         assert_eq!(Reader::new(&packed).text(), "");
+        assert!(Reader::new(&packed).texts().is_empty());
     }
 }

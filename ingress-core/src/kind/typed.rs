@@ -4,14 +4,16 @@
 //! rest unparsed. This is for all the other kinds, for which nobody wants to write a decoder: the type's own `Deserialize`
 //! reads the whole object, and the store keeps it, but for `metadata.managedFields`. [`Typed`] tells what that costs.
 
+use std::borrow::Cow;
 use std::ops::Deref;
 
 use kube::Resource as KubeResource;
 use kube::core::{ClusterResourceScope, NamespaceResourceScope};
-use serde::Deserializer;
 use serde::de::DeserializeOwned;
+use serde::{Deserializer, Serialize};
 
 use super::{Kind, Resource};
+use crate::stored::InvalidStored;
 
 /// An object of a type that [`kube`] knows, whole, as a record.
 ///
@@ -139,6 +141,7 @@ impl<T> Kind for Typed<T>
 where
     T: KubeResource<DynamicType = (), Scope: KnownScope>
         + DeserializeOwned
+        + Serialize
         + Clone
         + std::fmt::Debug
         + Send
@@ -157,6 +160,17 @@ where
 
     fn decode_json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         T::deserialize(deserializer).map(Self::new)
+    }
+
+    const STORED: &'static str = "json/1";
+
+    fn stored(&self) -> Cow<'_, str> {
+        // What came as JSON can be written as JSON.
+        Cow::Owned(serde_json::to_string(&self.0).unwrap_or_default())
+    }
+
+    fn restore(stored: &str) -> Result<Self, InvalidStored> {
+        serde_json::from_str(stored).map(Self::new).map_err(|_| InvalidStored::new("it is no such object"))
     }
 
     fn namespace(&self) -> Option<&str> {
