@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use crate::access::{Attributes, Token, UserInfo};
 use crate::endpoint::{Endpoint, ProbePolicy};
 use crate::error::{ErrorKind, SourceError};
+use crate::keep::Keep;
 use crate::key::{ClusterId, ObjectKey, Scope};
 use crate::kind::{Ingress, Kind, NamespaceRecord};
 use crate::question::Question;
@@ -30,7 +31,7 @@ mod vitals;
 mod watched;
 pub use vitals::Stuck;
 use vitals::Vitals;
-use watched::{AnyStore, Sources, Stores, Watched};
+use watched::{AnyStore, LAST_SAVE, LastSave, Sources, Stores, Watched};
 
 pub use crate::endpoint::Probe;
 
@@ -70,6 +71,7 @@ struct Inner {
     clusters: Vec<ClusterEntry>,
     ready: AtomicBool,
     vitals: Vitals,
+    last: Mutex<Vec<LastSave>>,
     tasks: Mutex<JoinSet<()>>,
 }
 
@@ -138,6 +140,7 @@ pub struct HubBuilder {
     breaker: BreakerPolicy,
     retry: RetryPolicy,
     history: usize,
+    keep: Option<Arc<dyn Keep>>,
 }
 
 impl std::fmt::Debug for HubBuilder {
@@ -318,6 +321,15 @@ impl HubBuilder {
         self
     }
 
+    /// Keeps the state in a place from which the next start takes it: what was known is there at once, marked stale since it was
+    /// saved, while the lanes read what is so now. It is saved every 10 s when it changed, and when the hub is
+    /// [shut down](Hub::shutdown). Kinds that can't be kept ([`Kind::STORED`]) begin with nothing, as without this.
+    #[must_use]
+    pub fn keep(mut self, place: impl Keep) -> Self {
+        self.keep = Some(Arc::new(place));
+        self
+    }
+
     /// Starts watching. Must be called within a tokio runtime.
     #[must_use]
     pub fn start(self) -> Hub {
@@ -339,6 +351,8 @@ impl HubBuilder {
             epoch: rand::random(),
             history: self.history,
             policy: Arc::new(self.lane),
+            keep: self.keep.as_ref(),
+            last: Vec::new(),
             tasks: &mut tasks,
             running: &mut running,
         };
@@ -349,12 +363,23 @@ impl HubBuilder {
         let others =
             self.others.into_iter().map(|(kind, sources)| (kind, sources.start(&mut stores, &namespaces)));
         let others = others.collect();
+        let last = std::mem::take(&mut stores.last);
         let ready = AtomicBool::new(false);
         let vitals = Vitals::begin(&mut tasks, running);
         let tasks = Mutex::new(tasks);
         let scope = self.scope;
         Hub {
-            inner: Arc::new(Inner { scope, ingresses, namespaces, others, clusters, ready, vitals, tasks }),
+            inner: Arc::new(Inner {
+                scope,
+                ingresses,
+                namespaces,
+                others,
+                clusters,
+                ready,
+                vitals,
+                last: Mutex::new(last),
+                tasks,
+            }),
         }
     }
 }
@@ -380,6 +405,7 @@ impl Hub {
             breaker: BreakerPolicy::default(),
             retry: RetryPolicy::default(),
             history: DEFAULT_HISTORY,
+            keep: None,
         }
     }
 
@@ -530,12 +556,18 @@ impl Hub {
         self.inner.vitals.stuck()
     }
 
-    /// Ends every task and waits until they have ended; every subscription ends then, too.
+    /// Saves the state where it is [kept](HubBuilder::keep), for at most two seconds, ends every task and waits until they have ended;
+    /// every subscription ends then, too.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future leaves the tasks ending by themselves.
     pub async fn shutdown(&self) {
+        let last = std::mem::take(&mut *self.inner.last.lock().await);
+        let saves = futures::future::join_all(last.into_iter().map(|LastSave(save)| save()));
+        if tokio::time::timeout(LAST_SAVE, saves).await.is_err() {
+            tracing::warn!("the state was not saved in time; the next start has an older one");
+        }
         self.inner.tasks.lock().await.shutdown().await;
     }
 }

@@ -37,6 +37,7 @@ use crate::access::{Attributes, Token, UserInfo};
 use crate::error::{ErrorKind, SourceError};
 use crate::key::{ClusterId, LaneScope, Namespace, ObjectKey, Revision};
 use crate::kind::Kind;
+use crate::share::Share;
 
 #[cfg(feature = "demo")]
 pub mod demo;
@@ -110,7 +111,6 @@ pub type WatchStream<K> = BoxStream<'static, Result<Vec<WatchEvent<K>>, SourceEr
 
 /// Where the objects of one kind come from. Generic over the kind and not over its methods, so that
 /// `Arc<dyn ResourceSource<Ingress>>` works, and one type can serve every kind that it can.
-#[cfg_attr(feature = "test-util", mockall::automock)]
 #[async_trait]
 pub trait ResourceSource<K: Kind>: Send + Sync + 'static {
     /// Starts a watch. Returns once the source has answered; the events follow in the stream.
@@ -134,6 +134,24 @@ pub trait ResourceSource<K: Kind>: Send + Sync + 'static {
     ///
     /// Dropping the future abandons the read.
     async fn get(&self, key: &ObjectKey) -> Result<Bytes, SourceError>;
+
+    /// Who keeps the store of this kind for several processes, where somebody does. A hub whose sources all name the same asks it for
+    /// the store, and watches nothing by itself. `None` unless it is written.
+    fn shared_by(&self) -> Option<Arc<dyn Share<K>>> {
+        None
+    }
+}
+
+#[cfg(feature = "test-util")]
+mockall::mock! {
+    /// A mock of [`ResourceSource`], which nobody shares.
+    #[derive(Debug)]
+    pub ResourceSource<K: Kind> {}
+    #[async_trait]
+    impl<K: Kind> ResourceSource<K> for ResourceSource<K> {
+        async fn watch(&self, request: WatchRequest) -> Result<WatchStream<K>, SourceError>;
+        async fn get(&self, key: &ObjectKey) -> Result<Bytes, SourceError>;
+    }
 }
 
 /// What a source says of the cluster it reads, whatever the kind.
@@ -273,6 +291,10 @@ impl<K: Kind, S: ResourceSource<K> + ?Sized> ResourceSource<K> for Arc<S> {
     }
     async fn get(&self, key: &ObjectKey) -> Result<Bytes, SourceError> {
         (**self).get(key).await
+    }
+
+    fn shared_by(&self) -> Option<Arc<dyn Share<K>>> {
+        (**self).shared_by()
     }
 }
 

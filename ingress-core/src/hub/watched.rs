@@ -5,12 +5,16 @@
 
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures::future::BoxFuture;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::ClusterEntry;
+use crate::keep::{self, Keep};
 use crate::key::{ClusterId, Scope};
 use crate::kind::{Kind, NamespaceRecord};
+use crate::share::{Share, Watcher};
 use crate::source::ResourceSource;
 use crate::stats::StoreStats;
 use crate::store::Store;
@@ -24,6 +28,8 @@ pub(super) struct Stores<'a> {
     pub(super) epoch: u64,
     pub(super) history: usize,
     pub(super) policy: Arc<LanePolicy>,
+    pub(super) keep: Option<&'a Arc<dyn Keep>>,
+    pub(super) last: Vec<LastSave>,
     pub(super) tasks: &'a mut JoinSet<()>,
     pub(super) running: &'a mut Vec<AbortHandle>,
 }
@@ -31,10 +37,46 @@ pub(super) struct Stores<'a> {
 impl Stores<'_> {
     /// Starts to keep a store of a kind current.
     pub(super) fn start<K: Kind>(&mut self, feeds: Vec<Feed<K>>, plan: Plan) -> Store<K> {
+        if let Some(share) = shared_by(&feeds) {
+            let watcher = Watcher::new(feeds, plan, self.policy.clone(), self.history);
+            let (store, work) = share.share(watcher);
+            self.running.push(self.tasks.spawn(work));
+            return store;
+        }
         let (writer, store) = Store::new(self.epoch, self.history);
-        let task = self.tasks.spawn(Aggregator::new(writer, feeds, plan, self.policy.clone()).run());
-        self.running.push(task);
+        let mut aggregator = Aggregator::new(writer, feeds, plan, self.policy.clone());
+        if let Some(keep) = self.keep.filter(|_| !K::STORED.is_empty()) {
+            aggregator = aggregator.recalling(Box::pin(keep::recall(keep.clone())));
+            self.running.push(self.tasks.spawn(keep::run(keep.clone(), store.clone())));
+            let (keep, store) = (keep.clone(), store.clone());
+            self.last.push(LastSave(Box::new(move || Box::pin(keep::last(keep, store)))));
+        }
+        self.running.push(self.tasks.spawn(aggregator.run()));
         store
+    }
+}
+
+/// Who keeps the store for all of these sources, if it is the same for all.
+fn shared_by<K: Kind>(feeds: &[Feed<K>]) -> Option<Arc<dyn Share<K>>> {
+    let mut shares = feeds.iter().map(|feed| feed.source.shared_by());
+    let first = shares.next()??;
+    let same = |share: Option<Arc<dyn Share<K>>>| share.is_some_and(|share| Arc::ptr_eq(&share, &first));
+    if shares.all(same) {
+        return Some(first);
+    }
+    tracing::warn!(kind = %K::resource().kind, "not all sources of this hub share one store; watching all by itself");
+    None
+}
+
+/// How long the last save may take.
+pub(super) const LAST_SAVE: Duration = Duration::from_secs(2);
+
+/// Saves a store a last time.
+pub(super) struct LastSave(pub(super) Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>);
+
+impl std::fmt::Debug for LastSave {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LastSave")
     }
 }
 

@@ -50,13 +50,26 @@ impl<K: Kind> Writer<K> {
 
     /// Sets an object; nothing changes when it equals what is there. Whether it was not there before.
     pub fn apply(&mut self, key: ObjectKey, object: K) -> bool {
-        // The key that is there already is kept, so that changes of an object share one.
-        let key = match self.next.objects.get_key_value(&key) {
-            Some((_, old)) if **old == object => return false,
-            Some((known, _)) => known.clone(),
-            None => key,
-        };
-        let new = Arc::new(object);
+        let Some(key) = self.differs(key, &object) else { return false };
+        self.set(key, Arc::new(object))
+    }
+
+    /// The same for an object that another store may hold as well.
+    pub fn apply_shared(&mut self, key: ObjectKey, object: Arc<K>) -> bool {
+        let Some(key) = self.differs(key, &object) else { return false };
+        self.set(key, object)
+    }
+
+    /// `None` when the object equals what is there; else the key that is there already, so that changes of an object share one.
+    fn differs(&self, key: ObjectKey, object: &K) -> Option<ObjectKey> {
+        match self.next.objects.get_key_value(&key) {
+            Some((_, old)) if **old == *object => None,
+            Some((known, _)) => Some(known.clone()),
+            None => Some(key),
+        }
+    }
+
+    fn set(&mut self, key: ObjectKey, new: Arc<K>) -> bool {
         let old = self.next.objects.insert(key.clone(), new.clone());
         let added = old.is_none();
         self.changes.push(match old {

@@ -16,7 +16,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures::future::BoxFuture;
+use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
@@ -40,6 +43,18 @@ pub(crate) struct Feed<K> {
     counters: Arc<KindCounters>,
 }
 
+impl<K> Feed<K> {
+    pub(crate) fn counters(&self) -> &KindCounters {
+        &self.counters
+    }
+}
+
+impl<K> Clone for Feed<K> {
+    fn clone(&self) -> Self {
+        Self { endpoint: self.endpoint.clone(), source: self.source.clone(), counters: self.counters.clone() }
+    }
+}
+
 impl<K: Kind> Feed<K> {
     pub(crate) fn new(endpoint: Arc<Endpoint>, source: Arc<dyn ResourceSource<K>>) -> Self {
         let counters = endpoint.counters().kind(&K::resource());
@@ -48,12 +63,51 @@ impl<K: Kind> Feed<K> {
 }
 
 /// Which lanes there are to be.
+#[derive(Clone)]
 pub(crate) enum Plan {
     /// One per cluster, for a cluster-scoped kind; the scope says which names are in view.
     ClusterWide(Scope),
     /// As the scope says, with the namespaces that are known as what to fall back to.
     Namespaced(Scope, Store<NamespaceRecord>),
 }
+
+impl Plan {
+    /// The lanes to begin with in each cluster.
+    pub(crate) fn first_scopes(&self) -> Vec<LaneScope> {
+        match self {
+            Self::Namespaced(Scope::Namespaces(names), _) => {
+                names.iter().cloned().map(LaneScope::Namespace).collect()
+            }
+            Self::ClusterWide(_) | Self::Namespaced(Scope::All, _) => vec![LaneScope::Cluster],
+        }
+    }
+
+    /// Whether an object is in view at all.
+    fn contains(&self, key: &ObjectKey) -> bool {
+        match self {
+            Self::ClusterWide(scope) => key.namespace().is_none() && scope.contains(key.name()),
+            Self::Namespaced(scope, _) => key.namespace().is_some_and(|namespace| scope.contains(namespace)),
+        }
+    }
+}
+
+/// What was known before the first lane began, from another time or another process. It is shown as stale until a lane confirms it,
+/// and a lane that does makes only the real differences visible.
+#[derive(Debug)]
+pub struct Known<K> {
+    /// The objects.
+    pub objects: Vec<(ObjectKey, Arc<K>)>,
+    /// What their lanes said of themselves.
+    pub lanes: Vec<LaneStatus>,
+    /// When all that was current.
+    pub at: Timestamp,
+}
+
+/// What gives what was known, once.
+pub(crate) type Recall<K> = BoxFuture<'static, Option<Known<K>>>;
+
+/// How long what was known is waited for: the cluster itself would have answered by then.
+const RECALL: Duration = Duration::from_secs(2);
 
 struct Slot {
     run: u64,
@@ -72,6 +126,14 @@ pub(crate) struct Aggregator<K> {
     turned_away: BTreeSet<LaneId>,
     /// Clusters whose cluster-wide lane is refused, with its last status.
     fallen_back: HashMap<ClusterId, LaneStatus>,
+    /// The lanes to begin with.
+    first: Vec<LaneId>,
+    recall: Option<Recall<K>>,
+    /// What was known of the lanes when they began.
+    known: HashMap<LaneId, LaneStatus>,
+    /// Clusters of which objects may be there that no lane speaks for.
+    inherited: BTreeSet<ClusterId>,
+    counts: bool,
     runs: u64,
     tasks: JoinSet<()>,
     out: mpsc::Sender<LaneMessage<K>>,
@@ -79,10 +141,14 @@ pub(crate) struct Aggregator<K> {
 }
 
 impl<K: Kind> Aggregator<K> {
-    /// Starts the first lanes; whoever reads the store from now on sees at least that they are there.
+    /// Whoever reads the store from now on sees at least that the first lanes are there.
     pub(crate) fn new(writer: Writer<K>, feeds: Vec<Feed<K>>, plan: Plan, policy: Arc<LanePolicy>) -> Self {
         let (out, inbox) = mpsc::channel(INBOX);
-        let feeds = feeds.into_iter().map(|feed| (feed.endpoint.info().id.clone(), feed)).collect();
+        let feeds: HashMap<_, _> =
+            feeds.into_iter().map(|feed| (feed.endpoint.info().id.clone(), feed)).collect();
+        let lane = |cluster: &ClusterId, scope| LaneId::new(cluster.clone(), &K::resource(), scope);
+        let of_cluster = |cluster| plan.first_scopes().into_iter().map(move |scope| lane(cluster, scope));
+        let first = feeds.keys().flat_map(of_cluster).collect();
         let mut this = Self {
             writer,
             feeds,
@@ -91,19 +157,85 @@ impl<K: Kind> Aggregator<K> {
             lanes: HashMap::new(),
             turned_away: BTreeSet::new(),
             fallen_back: HashMap::new(),
+            first,
+            recall: None,
+            known: HashMap::new(),
+            inherited: BTreeSet::new(),
+            counts: true,
             runs: 0,
             tasks: JoinSet::new(),
             out,
             inbox,
         };
-        let clusters: Vec<ClusterId> = this.feeds.keys().cloned().collect();
-        for cluster in clusters {
-            for scope in this.first_scopes() {
-                this.start_lane(&cluster, scope);
-            }
+        for lane in &this.first {
+            this.writer.set_lane(LaneStatus::new(lane.clone(), K::resource().kind));
         }
         this.writer.publish();
         this
+    }
+
+    /// Begins with these lanes only.
+    pub(crate) fn only(mut self, lanes: &BTreeSet<LaneId>) -> Self {
+        let (kept, others) = self.first.into_iter().partition(|lane| lanes.contains(lane));
+        self.first = kept;
+        let others: Vec<LaneId> = others;
+        for lane in others {
+            self.writer.remove_lane(&lane);
+        }
+        self.writer.publish();
+        self
+    }
+
+    /// Begins with what was known, once that is told.
+    pub(crate) fn recalling(self, recall: Recall<K>) -> Self {
+        Self { recall: Some(recall), ..self }
+    }
+
+    /// Leaves it to others to count objects.
+    pub(crate) fn uncounted(self) -> Self {
+        Self { counts: false, ..self }
+    }
+
+    /// Takes what was known for the state, stale, as far as it is in view.
+    pub(crate) fn take_over(&mut self, known: Known<K>) {
+        let Known { objects, lanes, at } = known;
+        let mut count = 0_usize;
+        for (key, object) in objects {
+            if self.plan.contains(&key) && self.feeds.contains_key(key.cluster()) {
+                self.inherited.insert(key.cluster().clone());
+                count += usize::from(self.writer.apply_shared(key, object));
+            }
+        }
+        for mut status in lanes {
+            status.stale_since = status.last_sync.and(status.stale_since.or(Some(at)));
+            self.known.insert(status.id.clone(), status);
+        }
+        tracing::info!(kind = %K::resource().kind, objects = count, since = %at, "began with what was known");
+    }
+
+    /// Makes what was taken over visible before it runs.
+    pub(crate) fn published(mut self) -> Self {
+        self.writer.publish();
+        self
+    }
+
+    async fn begin(&mut self) {
+        if let Some(recall) = self.recall.take()
+            && let Ok(Some(known)) = tokio::time::timeout(RECALL, recall).await
+        {
+            self.take_over(known);
+            let of: Vec<ClusterId> = self.feeds.keys().cloned().collect();
+            for cluster in of {
+                let objects = self.writer.state().range(&cluster, None).count();
+                if let Some(feed) = self.feeds.get(&cluster).filter(|_| self.counts) {
+                    feed.counters.objects(0, objects);
+                }
+            }
+        }
+        for LaneId { cluster, scope, .. } in std::mem::take(&mut self.first) {
+            self.start_lane(&cluster, scope);
+        }
+        self.writer.publish();
     }
 
     /// Runs until it is dropped; its lanes end with it.
@@ -112,6 +244,7 @@ impl<K: Kind> Aggregator<K> {
             Plan::ClusterWide(_) => None,
             Plan::Namespaced(_, namespaces) => Some(namespaces.watch()),
         };
+        self.begin().await;
         let mut messages = Vec::new();
         loop {
             tokio::select! {
@@ -137,22 +270,16 @@ impl<K: Kind> Aggregator<K> {
         }
     }
 
-    fn first_scopes(&self) -> Vec<LaneScope> {
-        match &self.plan {
-            Plan::Namespaced(Scope::Namespaces(names), _) => {
-                names.iter().cloned().map(LaneScope::Namespace).collect()
-            }
-            Plan::ClusterWide(_) | Plan::Namespaced(Scope::All, _) => vec![LaneScope::Cluster],
-        }
-    }
-
     fn start_lane(&mut self, cluster: &ClusterId, scope: LaneScope) {
         let Some(feed) = self.feeds.get(cluster) else { return };
         let id = LaneId::new(cluster.clone(), &K::resource(), scope);
         if self.lanes.contains_key(&id) {
             return;
         }
-        let status = LaneStatus::new(id.clone(), K::resource().kind);
+        let mut status = LaneStatus::new(id.clone(), K::resource().kind);
+        if let Some(known) = self.known.remove(&id) {
+            (status.last_sync, status.stale_since) = (known.last_sync, known.stale_since);
+        }
         if self.lanes.len() >= self.policy.max_lanes {
             self.turn_away(status);
             return;
@@ -322,7 +449,7 @@ impl<K: Kind> Aggregator<K> {
     fn counted(&mut self, cluster: &ClusterId, act: impl FnOnce(&mut Self)) {
         let before = self.writer.state().len();
         act(self);
-        if let Some(feed) = self.feeds.get(cluster) {
+        if let Some(feed) = self.feeds.get(cluster).filter(|_| self.counts) {
             feed.counters.objects(before, self.writer.state().len());
         }
     }
@@ -347,6 +474,17 @@ impl<K: Kind> Aggregator<K> {
             if complete && !wanted.contains(namespace) {
                 self.writer.replace(cluster, Some(namespace), Vec::new());
                 self.end_lane(&lane);
+            }
+        }
+        if complete && self.inherited.remove(cluster) {
+            // What was known from before may lie in namespaces that are gone.
+            let here = self.writer.state().range(cluster, None);
+            let gone: BTreeSet<Namespace> = here
+                .filter_map(|(key, _)| Namespace::new(key.namespace()?).ok())
+                .filter(|namespace| !wanted.contains(namespace))
+                .collect();
+            for namespace in gone {
+                self.writer.replace(cluster, Some(&namespace), Vec::new());
             }
         }
         for namespace in wanted {
