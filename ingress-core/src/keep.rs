@@ -117,9 +117,9 @@ fn read<K: Kind>(state: &[u8]) -> Result<Known<K>, InvalidStored> {
     if form != K::STORED.as_bytes() || K::STORED.is_empty() {
         return Err(InvalidStored::new("it is of another version"));
     }
-    let mut known = Known { objects: Vec::new(), lanes: Vec::new(), at };
+    let mut known = Known::new(at);
     let mut reader = StatementReader::new(rest);
-    while let Some(statement) = reader.next()? {
+    while let Some(statement) = reader.read()? {
         match statement {
             Statement::Applied(key, object) => known.objects.push((key, Arc::new(object))),
             Statement::Lane(status) => known.lanes.push(status),

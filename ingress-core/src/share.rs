@@ -128,6 +128,12 @@ impl<K: Kind> Watcher<K> {
 }
 
 impl<K> Known<K> {
+    /// Nothing, as known at a time.
+    #[must_use]
+    pub fn new(at: jiff::Timestamp) -> Self {
+        Self { objects: Vec::new(), lanes: Vec::new(), at }
+    }
+
     /// The objects and lanes of a snapshot that satisfy conditions, as known at a time.
     pub fn of(
         snapshot: &crate::Snapshot<K>,

@@ -200,7 +200,7 @@ impl<'a> StatementReader<'a> {
     /// # Errors
     ///
     /// For bytes that are no statement about this kind.
-    pub fn next<K: Kind>(&mut self) -> Result<Option<Statement<K>>, InvalidStored> {
+    pub fn read<K: Kind>(&mut self) -> Result<Option<Statement<K>>, InvalidStored> {
         if self.rest.is_empty() {
             return Ok(None);
         }
@@ -228,7 +228,7 @@ impl<'a> StatementReader<'a> {
     /// For bytes that are no statements about this kind.
     pub fn all<K: Kind>(mut self) -> Result<Vec<Statement<K>>, InvalidStored> {
         let mut all = Vec::new();
-        while let Some(statement) = self.next()? {
+        while let Some(statement) = self.read()? {
             all.push(statement);
         }
         Ok(all)

@@ -28,6 +28,7 @@ impl<K> std::fmt::Debug for Writer<K> {
 }
 
 /// Where the numbers of a batch come from.
+#[derive(Clone, Copy)]
 enum Numbered {
     /// From this process.
     Here,

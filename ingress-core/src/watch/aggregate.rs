@@ -94,6 +94,7 @@ impl Plan {
 /// What was known before the first lane began, from another time or another process. It is shown as stale until a lane confirms it,
 /// and a lane that does makes only the real differences visible.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Known<K> {
     /// The objects.
     pub objects: Vec<(ObjectKey, Arc<K>)>,
