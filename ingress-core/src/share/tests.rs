@@ -86,7 +86,7 @@ async fn a_shared_store_takes_the_place_of_the_hub_s_own() {
     let hub = Hub::builder(one).and(other).unwrap().start();
     let moved = hub.ingresses().wait_for(|snapshot| snapshot.position() == crate::Position::new(7, 70));
     // Nobody is woken when nothing but the position changes.
-    let _ = tokio::time::timeout(std::time::Duration::from_secs(1), moved).await;
+    drop(tokio::time::timeout(std::time::Duration::from_secs(1), moved).await);
     assert_eq!(hub.ingresses().snapshot().position(), crate::Position::new(7, 70));
     let watcher = desk.ingresses.lock().unwrap().take().unwrap();
     let lanes: Vec<String> = watcher.lanes().iter().map(ToString::to_string).collect();

@@ -5,10 +5,13 @@ use crate::status::LaneStatus;
 
 const ROOM: u64 = 16;
 
+/// An object's name, and its version after this; none when it is gone.
+type Step = (u8, Option<u64>);
+
 /// What happened, as a log would hold it: each entry has the position of its first change.
 #[derive(Debug, Default)]
 struct History {
-    entries: Vec<(Position, Vec<(u8, Option<u64>)>)>,
+    entries: Vec<(Position, Vec<Step>)>,
     last: u64,
     versions: u64,
     epoch: u64,
@@ -21,7 +24,7 @@ impl History {
         let mut changes = Vec::new();
         for name in names {
             self.versions += 1;
-            let gone = self.versions % 3 == 0 && self.there.remove(name).is_some();
+            let gone = self.versions.is_multiple_of(3) && self.there.remove(name).is_some();
             if !gone {
                 self.there.insert(*name, self.versions);
             }
