@@ -101,7 +101,7 @@ impl Borrow<str> for Key {
 ///
 /// Whoever loads by turn has it from the clock of whoever gives the turns (see [`Turns`](crate::flight::Turns)), so that replicas need no common
 /// clock; it is the fencing token of the turn. It stays below 2^53, which is the year 2255 and what a Lua number holds exactly.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version(u64);
 
 impl Version {
@@ -111,6 +111,12 @@ impl Version {
     #[must_use]
     pub const fn from_micros(micros: u64) -> Self {
         Self(if micros < Self::LAST { micros } else { Self::LAST })
+    }
+
+    /// The one after it.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self::from_micros(self.0.saturating_add(1))
     }
 
     /// Microseconds since 1970.

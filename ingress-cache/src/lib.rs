@@ -6,10 +6,23 @@ pub mod cache;
 pub mod clock;
 pub mod envelope;
 pub mod flight;
+pub mod memory;
+pub mod policy;
+pub mod reader;
 #[cfg(feature = "redis")]
 pub mod redis;
+pub mod stats;
+pub mod status;
+pub mod tiered;
+pub mod uses;
 
 pub use announce::{Announcements, Announces, Invalidation};
 pub use cache::{Cache, Entry, Key, Lookup, REMOVED_FOR, Stored, Use, Version};
 pub use clock::Clock;
-pub use flight::{Turn, Turns};
+pub use flight::{MemoryTurns, Turn, Turns};
+pub use memory::MemoryCache;
+pub use policy::Policy;
+pub use reader::{Answer, Cached};
+pub use stats::{CacheStats, ReadStats};
+pub use status::Status;
+pub use tiered::Tiered;
