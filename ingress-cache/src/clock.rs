@@ -4,6 +4,7 @@
 //! written, agrees. Only wall time can say that. Replicas whose clocks differ disagree by as much on how long a value is good,
 //! and on nothing else: which of two values is newer is told by [`Version`]s, which come from one clock wherever there is one.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ingress_core::clock::wall_now;
@@ -41,10 +42,15 @@ impl Clock {
         self.now_us().div_euclid(1000)
     }
 
-    /// The version of what begins to be loaded now, by nobody's turn.
+    /// The version of what begins to be loaded now, by nobody's turn. By the system's clock it is later than all that this process had
+    /// before, also within its resolution, and when it is set back.
     #[must_use]
     pub fn version(self) -> Version {
-        Version::from_micros(u64::try_from(self.now_us()).unwrap_or(0))
+        let now = Version::from_micros(u64::try_from(self.now_us()).unwrap_or(0));
+        match self.0 {
+            Kind::Tokio { .. } => now,
+            Kind::Wall => later_than_all(now),
+        }
     }
 
     fn now_us(self) -> i64 {
@@ -56,6 +62,13 @@ impl Clock {
             }
         }
     }
+}
+
+fn later_than_all(now: Version) -> Version {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let later = |last: u64| now.max(Version::from_micros(last).next());
+    let last = LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(later(last).as_micros()));
+    later(last.unwrap_or_else(|last| last))
 }
 
 impl Default for Clock {
@@ -85,6 +98,12 @@ mod tests {
         tokio::time::sleep(Duration::from_secs(7)).await;
         assert_eq!(until(begun, clock.now_ms()), Duration::from_secs(7));
         assert!(clock.version() > Version::from_micros(u64::try_from(begun).unwrap() * 1000));
+    }
+
+    #[test]
+    fn no_two_versions_of_the_system_s_clock_are_equal() {
+        let versions: Vec<_> = (0..1000).map(|_| Clock::wall().version()).collect();
+        assert!(versions.is_sorted_by(|one, next| one < next));
     }
 
     #[test]
