@@ -4,6 +4,8 @@
 pub mod announce;
 pub mod cache;
 pub mod clock;
+#[cfg(any(test, feature = "test-util"))]
+pub mod contract;
 pub mod envelope;
 pub mod flight;
 pub mod memory;

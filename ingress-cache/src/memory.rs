@@ -224,6 +224,7 @@ mod tests {
     use tokio::time::sleep;
 
     use super::*;
+    use crate::contract;
 
     const OF: Use = Use::new("test");
     const SECOND: Duration = Duration::from_secs(1);
@@ -234,6 +235,13 @@ mod tests {
 
     fn small() -> Policy {
         Policy::builder(SECOND).heaviest(1000).total(5000).build().unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_keeps_to_what_every_cache_does() {
+        let clock = Clock::tokio();
+        let factory = || async { MemoryCache::new(&Policy::INGRESS_DETAIL, clock) };
+        assert_eq!(contract::suite(clock, factory).await, 21);
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,6 +9,7 @@ use super::*;
 use crate::announce::{Announcements, Invalidation};
 use crate::cache::Use;
 use crate::clock::Clock;
+use crate::contract;
 use crate::policy::Policy;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -137,6 +138,19 @@ async fn look(cache: &impl Cache) -> String {
         Lookup::Found(entry) => String::from_utf8(entry.value.unwrap().to_vec()).unwrap(),
         Lookup::Missing => "missing".to_owned(),
         Lookup::Unavailable => "unavailable".to_owned(),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_keeps_to_what_every_cache_does_heard_or_not() {
+    for listening in [true, false] {
+        let clock = Clock::tokio();
+        let factory = || async {
+            let stage = Stage { clock, shared: Shared::new(clock) };
+            stage.shared.listening.send_replace(listening);
+            stage.replica().await
+        };
+        assert_eq!(contract::suite(clock, factory).await, 21);
     }
 }
 
