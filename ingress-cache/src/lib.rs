@@ -7,6 +7,8 @@ pub mod clock;
 #[cfg(any(test, feature = "test-util"))]
 pub mod contract;
 pub mod envelope;
+#[cfg(feature = "redis")]
+pub mod fleet;
 pub mod flight;
 pub mod memory;
 pub mod policy;
