@@ -39,9 +39,11 @@ use crate::wire::{MAX_FRAME, json, proto};
 
 mod config;
 mod failure;
+mod lease;
 mod review;
 
 pub use config::{ConfigError, ConfigErrorKind, KubeSourceBuilder};
+pub use lease::{KubeLeases, Lease};
 
 /// How many objects one page of a list holds.
 pub const PAGE: usize = 1000;
