@@ -11,14 +11,18 @@
 //! it was replaced. Whoever can't have that needs a fence in what is written, or `min-replicas-to-write`.
 
 mod address;
+mod announcer;
+mod cache;
 mod config;
 mod core;
 mod dedicated;
 mod fault;
 mod gate;
+mod keys;
 mod script;
 mod slot;
 mod status;
+mod turns;
 mod wire;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -33,11 +37,13 @@ use self::core::Core;
 use self::slot::{Live, Slot};
 use self::wire::Job;
 
+pub use cache::RedisCache;
 pub use config::{InvalidRedisConfig, RedisConfig};
 pub use dedicated::Dedicated;
 pub use fault::{FaultKind, RedisFault};
 pub use script::Script;
 pub use status::{RedisState, RedisStatus};
+pub use turns::RedisTurns;
 
 /// A handle to Redis; clones are the same one. Dropping the last ends its connections.
 ///

@@ -60,4 +60,12 @@ impl Core {
             Err(_) => Err(RedisFault::with(FaultKind::Unreachable, "connecting took too long")),
         }
     }
+
+    /// Makes a connection to be told of changes by, in bounded time; in a Cluster, to one of its nodes.
+    pub(super) async fn listen(&self, pushes: Pushes) -> Result<Wire, RedisFault> {
+        match timeout(self.connector.patience(), Box::pin(self.connector.listen(pushes))).await {
+            Ok(result) => result.map_err(|error| RedisFault::of(&error)),
+            Err(_) => Err(RedisFault::with(FaultKind::Unreachable, "connecting took too long")),
+        }
+    }
 }

@@ -13,8 +13,8 @@ use redis::io::tcp::TcpSettings;
 use redis::sentinel::{SentinelClientBuilder, SentinelServerType};
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, FromRedisValue,
-    IntoConnectionInfo as _, Pipeline, ProtocolVersion, PushInfo, RedisConnectionInfo, RedisResult,
-    TlsCertificates, TlsMode, Value,
+    IntoConnectionInfo as _, Pipeline, ProtocolVersion, PushInfo, RedisConnectionInfo, RedisError,
+    RedisResult, TlsCertificates, TlsMode, Value,
 };
 use secrecy::ExposeSecret as _;
 
@@ -65,6 +65,14 @@ impl Wire {
                 let any = RoutingInfo::SingleNode(SingleNodeRoutingInfo::Random);
                 wire.route_command(ping, any).await.and_then(Value::extract_error).map(drop)
             }
+        }
+    }
+
+    /// Subscribes to a channel of messages, which come as pushes.
+    pub(super) async fn subscribe(&mut self, channel: &str) -> RedisResult<()> {
+        match self {
+            Self::Server(wire) => wire.subscribe(channel).await,
+            Self::Cluster(wire) => wire.subscribe(channel).await,
         }
     }
 }
@@ -132,6 +140,27 @@ impl Connector {
             Topology::Single(address) => self.client(address, protocol)?,
             Topology::Sentinel { sentinels, service } => self.master(sentinels, service, protocol).await?,
         };
+        self.open(&client, pushes).await
+    }
+
+    /// Makes a connection to one server, to hear what it says by itself; in a Cluster, to any node that answers.
+    pub(super) async fn listen(&self, pushes: Pushes) -> RedisResult<Wire> {
+        let Topology::Cluster(nodes) = &self.config.topology else {
+            return self.connect_as(ProtocolVersion::RESP3, Some(pushes), self.config.connect_timeout).await;
+        };
+        let mut nodes: Vec<&Address> = nodes.iter().collect();
+        nodes.shuffle(&mut rand::rng());
+        let mut result = Err(RedisError::from((ErrorKind::ClusterConnectionNotFound, "no node")));
+        for node in nodes {
+            result = self.open(&self.client(node, ProtocolVersion::RESP3)?, Some(Arc::clone(&pushes))).await;
+            if result.is_ok() {
+                break;
+            }
+        }
+        result
+    }
+
+    async fn open(&self, client: &Client, pushes: Option<Pushes>) -> RedisResult<Wire> {
         let mut config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.config.connect_timeout))
             .set_response_timeout(None)
