@@ -12,7 +12,7 @@
 
 mod address;
 mod announcer;
-mod cache;
+pub mod cache;
 mod config;
 mod core;
 mod dedicated;
@@ -22,7 +22,7 @@ mod keys;
 mod script;
 mod slot;
 mod status;
-mod turns;
+pub mod turns;
 mod wire;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

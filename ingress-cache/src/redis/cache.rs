@@ -1,8 +1,12 @@
 //! Values in Redis, for all replicas.
 //!
-//! Each lies in its [envelope](crate::envelope) under its path, and ends by itself when it is gone. Whether a value is newer than what is there is
+//! Each lies in its [envelope] under its path, and ends by itself when it is gone. Whether a value is newer than what is there is
 //! compared inside Redis, so that a replica which took too long can't bring an old one back. A look-up is one `GET`; what is written and removed
 //! is told to those who listen ([`Announces`]).
+//!
+//! One server and Sentinels announce whatever happens to a value, by whomever (RESP3 client tracking); a Cluster announces what is written and removed
+//! through this (pub/sub). That announcements are missing is noticed after 1.5 s at the latest, and 15 s later where a node of a Cluster lost the
+//! others: [`Announces::unheard`].
 //!
 //! Nothing that Redis does fails a look-up: while it is down, slow or open to nobody it is [`Lookup::Unavailable`], what it holds and can't be read is
 //! [`Lookup::Missing`], and a value that it doesn't take is [`Stored::Refused`]. All of it is counted, here and in
