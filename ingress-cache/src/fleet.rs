@@ -14,15 +14,26 @@
 //! write carries its term, and the [log](mod@log) refuses whatever is older than what it has seen. Election decides who watches; the log decides
 //! whose word counts.
 
+mod config;
+mod cut;
 pub mod election;
+mod follower;
 pub(crate) mod frame;
+mod lanes;
+mod load;
 pub mod log;
 pub mod members;
+mod publisher;
 pub mod seats;
 pub mod shard;
+mod source;
+mod status;
 
+pub use config::{FleetConfig, InvalidFleet};
 pub use election::{Election, ElectionError, ElectionErrorKind, LeaseElection, RedisElection, Term, Ttl};
 pub use log::{Log, LogFault, LogFaultKind};
 pub use members::{Member, Members};
 pub use seats::{Seats, SeatsConfig};
 pub use shard::{FleetName, InvalidFleetName, MemberId, Shard};
+pub use source::{Fleet, FleetSource, FleetStatus};
+pub use status::{KindStatus, Mode};

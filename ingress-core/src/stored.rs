@@ -114,6 +114,20 @@ impl StatementWriter {
         self.push(&Stored::Applied { cluster: key.cluster().as_str(), record: object.stored() });
     }
 
+    /// Writes that there is no such object.
+    pub fn deleted(&mut self, key: &ObjectKey) {
+        self.push(&Stored::Deleted {
+            cluster: key.cluster().as_str(),
+            namespace: key.namespace(),
+            name: key.name(),
+        });
+    }
+
+    /// Writes that there is no such lane.
+    pub fn lane_removed(&mut self, id: &LaneId) {
+        self.push(&Stored::LaneRemoved(StoredLaneId::of(id)));
+    }
+
     /// Writes what a lane says of itself.
     pub fn lane(&mut self, status: &LaneStatus) {
         self.push(&Stored::Lane(Box::new(StoredLane::of(status))));
@@ -125,13 +139,9 @@ impl StatementWriter {
             Change::Added(key, object) | Change::Modified { key, new: object, .. } => {
                 self.applied(key, &**object);
             }
-            Change::Deleted(key, _) => self.push(&Stored::Deleted {
-                cluster: key.cluster().as_str(),
-                namespace: key.namespace(),
-                name: key.name(),
-            }),
+            Change::Deleted(key, _) => self.deleted(key),
             Change::Lane(status) => self.lane(status),
-            Change::LaneRemoved(id) => self.push(&Stored::LaneRemoved(StoredLaneId::of(id))),
+            Change::LaneRemoved(id) => self.lane_removed(id),
         }
     }
 

@@ -19,10 +19,12 @@ pub(crate) mod access;
 pub(crate) mod oidc;
 #[cfg(feature = "otel")]
 pub(crate) mod otlp;
+pub(crate) mod redis;
 
 use access::AccessArgs;
 #[cfg(feature = "otel")]
 use otlp::OtlpEndpoint;
+use redis::RedisArgs;
 
 /// A live view of a Kubernetes cluster's ingresses, in the browser.
 ///
@@ -114,6 +116,9 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     pub(crate) protection: Protection,
+
+    #[command(flatten)]
+    pub(crate) redis: RedisArgs,
 }
 
 /// Whom the program answers, and how often.

@@ -7,6 +7,7 @@ mod access;
 mod args;
 mod cluster;
 mod failure;
+mod fleet;
 mod lanes;
 mod logging;
 mod protection;
@@ -67,7 +68,12 @@ async fn run(args: &Args) -> Result<(), Failure> {
     let listener = serve::bind(args.listen).await?;
     let address = listener.local_addr().context("cannot listen")?;
     let provider = access::provider(&args.access, address, tls.is_some())?;
-    let hub = hub(args, Hub::builder(source))?.start();
+    let fleet = fleet::join(&args.redis, fleet::redis(&args.redis)?)?;
+    let builder = match &fleet {
+        Some(fleet) => Hub::builder(fleet.source(source)),
+        None => Hub::builder(source),
+    };
+    let hub = hub(args, builder)?.start();
     let dashboard = access::configure(&args.access, &hub, provider.clone(), Dashboard::builder(hub.clone()))?;
     let mut reporters = JoinSet::new();
     reporters.spawn(lanes::report(hub.ingresses().clone()));
@@ -77,7 +83,7 @@ async fn run(args: &Args) -> Result<(), Failure> {
     }
     let dashboard = protection::protect(dashboard, &args.protection, address)?;
     announce(args, address, tls.is_some());
-    serve::until_stopped(listener, tls, hub, dashboard, &mut signals).await;
+    serve::until_stopped(listener, tls, hub, fleet, dashboard, &mut signals).await;
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::pin;
 use std::time::Duration;
 
+use ingress_cache::fleet::Fleet;
 use ingress_core::Hub;
 use ingress_http::DashboardBuilder;
 use ingress_http::server::{Server, ServerBuilder, ServerStats, Tls};
@@ -70,6 +71,7 @@ pub(crate) async fn until_stopped(
     listener: TcpListener,
     tls: Option<Tls>,
     hub: Hub,
+    fleet: Option<Fleet>,
     dashboard: DashboardBuilder,
     signals: &mut StopSignals,
 ) {
@@ -91,6 +93,10 @@ pub(crate) async fn until_stopped(
     }
     streams.begin();
     drop(stop);
+    // First of all, so that others watch before those who leave here arrive there.
+    if let Some(fleet) = fleet {
+        fleet.leave().await;
+    }
     tokio::select! {
         ended = &mut serving => if ended.cut_off() > 0 {
             tracing::info!(clients = ended.cut_off(), "some clients did not finish in time; leaving them");

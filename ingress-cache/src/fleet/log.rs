@@ -31,6 +31,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use redis::Value;
 
 use super::frame;
@@ -301,8 +302,14 @@ impl Log {
         ]
     }
 
-    async fn run(&self, script: &Script, keys: &[&str], args: &[&[u8]]) -> Result<Vec<Bytes>, LogFault> {
-        answer(self.redis.script::<Value>(script, keys, args).await?)
+    // Boxed, since the compiler can't tell of the futures of its callers that they may be sent elsewhere.
+    fn run<'a>(
+        &'a self,
+        script: &'a Script,
+        keys: &'a [&'a str],
+        args: &'a [&'a [u8]],
+    ) -> BoxFuture<'a, Result<Vec<Bytes>, LogFault>> {
+        Box::pin(async move { answer(self.redis.script::<Value>(script, keys, args).await?) })
     }
 
     /// The payload of a frame; what is broken is counted.

@@ -145,15 +145,26 @@ impl<K: Kind> Writer<K> {
     }
 
     /// Makes everything done since the last time visible as one batch, whose first change has this position in the history that
-    /// several processes share. A number that is not beyond the last one is taken as a [jump](Self::publish_jump).
+    /// several processes share. A number that is not beyond the last one is taken as a [jump](Self::publish_jump). With nothing done,
+    /// the position moves all the same.
     pub fn publish_as(&mut self, first: Position) {
         let now = self.next.position;
         let last = (first.seq + self.changes.len() as u64).saturating_sub(1);
-        if first.epoch != now.epoch || first.seq <= now.seq || self.changes.is_empty() {
-            self.publish_jump(Position::new(first.epoch, last));
+        if first.epoch != now.epoch || first.seq <= now.seq {
+            self.publish_jump(Position::new(first.epoch, last.max(first.seq)));
+        } else if self.changes.is_empty() {
+            self.next.position = first;
+            let mut state = self.shared.lock();
+            (state.snapshot.position, state.numbered) = (first, first.seq);
         } else {
             self.push(first, Numbered::Outside(last));
         }
+    }
+
+    /// How many changes wait to be published.
+    #[must_use]
+    pub fn unpublished(&self) -> usize {
+        self.changes.len()
     }
 
     /// Makes everything done since the last time visible as one batch that ends at a position of the shared history: the way there

@@ -211,6 +211,13 @@ impl<K: Kind> Aggregator<K> {
             status.stale_since = status.last_sync.and(status.stale_since.or(Some(at)));
             self.known.insert(status.id.clone(), status);
         }
+        for lane in &self.first {
+            let mut status = LaneStatus::new(lane.clone(), K::resource().kind);
+            if let Some(known) = self.known.get(lane) {
+                (status.last_sync, status.stale_since) = (known.last_sync, known.stale_since);
+                self.writer.set_lane(status);
+            }
+        }
         tracing::info!(kind = %K::resource().kind, objects = count, since = %at, "began with what was known");
     }
 

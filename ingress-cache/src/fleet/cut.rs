@@ -1,0 +1,58 @@
+//! Which shard an object or a lane belongs to.
+//!
+//! A cluster that is watched whole can't be cut: it is one shard. One of which namespaces are watched by name is cut into as many as the fleet is
+//! configured for, each namespace in one of them. So a key has one shard, and one lane at most writes it.
+
+use std::collections::BTreeSet;
+
+use ingress_core::share::Watcher;
+use ingress_core::{ClusterId, Kind, LaneId, LaneScope, Namespace, ObjectKey};
+
+use super::shard::Shard;
+
+/// How one kind's clusters are cut into shards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Cut {
+    clusters: BTreeSet<ClusterId>,
+    buckets: u16,
+    lanes: BTreeSet<LaneId>,
+}
+
+impl Cut {
+    /// The cut of what a watcher would watch, into at most so many buckets.
+    pub(super) fn of<K: Kind>(watcher: &Watcher<K>, buckets: u16) -> Self {
+        let lanes = watcher.lanes();
+        let whole = lanes.iter().any(|lane| lane.scope == LaneScope::Cluster);
+        let clusters = watcher.clusters().into_iter().map(|info| info.id).collect();
+        Self { clusters, buckets: if whole { 1 } else { buckets.max(1) }, lanes }
+    }
+
+    /// All shards there are.
+    pub(super) fn shards(&self) -> BTreeSet<Shard> {
+        self.clusters.iter().flat_map(|cluster| Shard::all(cluster, self.buckets)).collect()
+    }
+
+    /// The lanes to begin with, of all shards.
+    pub(super) fn lanes(&self) -> &BTreeSet<LaneId> {
+        &self.lanes
+    }
+
+    /// The lanes of one shard.
+    pub(super) fn lanes_of(&self, shard: &Shard) -> BTreeSet<LaneId> {
+        self.lanes.iter().filter(|lane| self.lane_is_of(lane, shard)).cloned().collect()
+    }
+
+    /// Whether a lane is one of a shard's.
+    pub(super) fn lane_is_of(&self, lane: &LaneId, shard: &Shard) -> bool {
+        self.is_of(&lane.cluster, lane.scope.namespace().map(Namespace::as_str), shard)
+    }
+
+    /// Whether an object is one of a shard's.
+    pub(super) fn key_is_of(&self, key: &ObjectKey, shard: &Shard) -> bool {
+        self.is_of(key.cluster(), key.namespace(), shard)
+    }
+
+    fn is_of(&self, cluster: &ClusterId, namespace: Option<&str>, shard: &Shard) -> bool {
+        cluster == shard.cluster() && Shard::bucket_of(namespace, self.buckets) == shard.bucket()
+    }
+}
