@@ -91,6 +91,10 @@ impl MemoryCache {
         self.len() == 0
     }
 
+    pub(crate) fn clock(&self) -> Clock {
+        self.clock
+    }
+
     /// Keeps a value as [`put`](Cache::put) does, but no longer than this.
     pub(crate) async fn put_for(&self, key: &Key, entry: Entry, longest: Duration) -> Stored {
         let counters = self.tally.of(key.of());

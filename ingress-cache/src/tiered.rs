@@ -94,15 +94,23 @@ impl<C: Cache + Announces> Tiered<C> {
 #[async_trait]
 impl<C: Cache + Announces> Cache for Tiered<C> {
     async fn get(&self, key: &Key) -> Lookup {
-        if let Lookup::Found(entry) = self.memory.get(key).await {
-            return Lookup::Found(entry);
-        }
         let (deaf, since) = (self.marks.is_deaf(), self.marks.of(key.path()));
-        let lookup = self.shared.get(key).await;
-        if let Lookup::Found(entry) = &lookup {
-            self.copy(key, entry.clone(), since, deaf).await;
+        let copy = self.memory.get(key).await;
+        // Unheard, somebody may have loaded anew what is stale here.
+        if let Lookup::Found(entry) = &copy
+            && (!deaf || entry.is_fresh(self.memory.clock().now_ms()))
+        {
+            return copy;
         }
-        lookup
+        match self.shared.get(key).await {
+            Lookup::Found(entry) => {
+                self.copy(key, entry.clone(), since, deaf).await;
+                Lookup::Found(entry)
+            }
+            Lookup::Missing => Lookup::Missing,
+            Lookup::Unavailable if matches!(copy, Lookup::Found(_)) => copy,
+            Lookup::Unavailable => Lookup::Unavailable,
+        }
     }
 
     async fn put(&self, key: &Key, entry: Entry) -> Stored {

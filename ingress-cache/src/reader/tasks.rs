@@ -11,8 +11,11 @@ use tokio::time::sleep;
 
 use crate::cache::Key;
 
-/// How many tasks there may be. What is beyond that isn't begun: a stale value is loaded anew for a later reader, and a turn ends by itself.
-const MOST: usize = 256;
+/// How many values may be loaded behind the scenes at once; what is beyond that is loaded for a later reader.
+const MOST_REFRESHES: usize = 256;
+
+/// How many tasks there may be in all; beyond that, turns end by themselves instead of being given back.
+const MOST_TASKS: usize = 4096;
 
 /// After a value couldn't be loaded anew, it isn't tried behind the scenes again before this.
 const REST: Duration = Duration::from_secs(1);
@@ -41,7 +44,7 @@ impl Tasks {
         let Ok(runtime) = Handle::try_current() else { return };
         let mut running = lock(&self.running);
         while running.try_join_next().is_some() {}
-        if running.len() < MOST {
+        if running.len() < MOST_TASKS {
             running.spawn_on(task, &runtime);
         }
     }
@@ -52,8 +55,11 @@ impl Tasks {
         F: FnOnce() -> Fut,
         Fut: Future<Output = bool> + Send + 'static,
     {
-        if !lock(&self.refreshing).insert(key.clone()) {
-            return;
+        {
+            let mut refreshing = lock(&self.refreshing);
+            if refreshing.len() >= MOST_REFRESHES || !refreshing.insert(key.clone()) {
+                return;
+            }
         }
         let refreshing = Refreshing { all: self.refreshing.clone(), key: key.clone() };
         let load = load();

@@ -274,3 +274,17 @@ async fn without_the_shared_cache_memory_goes_on_under_its_bound() {
     assert_eq!(look(&one).await, "unavailable");
     assert_eq!(one.staleness(), SECOND * 8);
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_hears_nothing_looks_whether_what_is_stale_was_loaded_anew() {
+    let stage = Stage::set();
+    stage.shared.listening.send_replace(false);
+    let one = stage.replica().await;
+    let stale = |text: &'static str| Entry { fresh_until_ms: stage.clock.now_ms(), ..stage.entry(text) };
+    one.put(&key("a"), stale("x")).await;
+    stage.shared.kept.put(&key("a"), stage.entry("y")).await;
+    assert_eq!(look(&one).await, "y");
+    one.put(&key("a"), stale("z")).await;
+    stage.shared.down.store(true, Ordering::Relaxed);
+    assert_eq!(look(&one).await, "z", "better than nothing");
+}
