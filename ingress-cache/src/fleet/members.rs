@@ -115,7 +115,6 @@ impl Members {
     /// Dropping the future leaves it a member or not.
     pub async fn leave(&self) -> Result<(), RedisFault> {
         let mut pipeline = redis::pipe();
-        pipeline.atomic();
         pipeline.cmd("ZREM").arg(&self.beats).arg(self.me.as_str());
         pipeline.cmd("HDEL").arg(&self.told).arg(self.me.as_str());
         self.redis.pipeline::<Value>(&pipeline).await.map(drop)

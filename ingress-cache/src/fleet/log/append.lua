@@ -18,7 +18,9 @@ redis.call('HINCRBY', meta, 'seq', tostring(tonumber(count) - 1))
 local final = redis.call('HGET', meta, 'seq')
 redis.call('HINCRBY', meta, 'bytes', #frame)
 local bytes = redis.call('HGET', meta, 'bytes')
-local chain = redis.sha1hex(table.concat({ at[3], shard, term, first, final, redis.sha1hex(frame) }, '\0')):sub(1, 16)
+-- A frame begins with its checksum, which stands for the rest of it here.
+local link = table.concat({ at[3], shard, term, first, final, #frame, frame:sub(1, 5) }, '\0')
+local chain = redis.sha1hex(link):sub(1, 16)
 redis.call('XADD', log, final .. '-0', 's', shard, 't', term, 'f', first, 'p', at[3], 'x', chain, 'b', bytes, 'd', frame)
 entries = entries + 1
 

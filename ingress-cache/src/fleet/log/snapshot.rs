@@ -45,7 +45,7 @@ pub struct Snapshot {
     pub pos: u64,
     /// The segments, in the order of their numbers.
     pub segments: Vec<(u32, Bytes)>,
-    /// Where the log stood at the moment of reading: an anchor for [`Log::tail`].
+    /// Where the log stood when this was read: an anchor for [`Log::tail`].
     pub place: Place,
 }
 
@@ -139,12 +139,13 @@ impl Log {
         connection: &mut Dedicated,
         shard: &Shard,
     ) -> Result<Option<Snapshot>, LogFault> {
+        // The place after the snapshot, so that it is never before what the snapshot holds. No transaction: Redis refuses
+        // them while it is full, and a script would copy all of it once more.
         let mut pipeline = redis::pipe();
-        pipeline.atomic();
-        pipeline.cmd("HMGET").arg(self.keys().meta.as_ref()).arg(&["epoch", "seq", "chain"]);
         pipeline.cmd("HGETALL").arg(self.keys().snapshot(shard));
+        pipeline.cmd("HMGET").arg(self.keys().meta.as_ref()).arg(&["epoch", "seq", "chain"]);
         let both = list(connection.pipeline::<Value>(&pipeline, READING).await?).ok_or_else(broken)?;
-        let [meta, fields] = <[Value; 2]>::try_from(both).map_err(|_| broken())?;
+        let [fields, meta] = <[Value; 2]>::try_from(both).map_err(|_| broken())?;
         let [epoch, seq, chain] =
             <[Value; 3]>::try_from(list(meta).ok_or_else(broken)?).map_err(|_| broken())?;
         let Some(epoch) = bytes(epoch) else { return Err(LogFault::new(LogFaultKind::EpochChanged)) };

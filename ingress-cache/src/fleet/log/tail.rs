@@ -22,6 +22,8 @@ const BLOCK: Duration = Duration::from_millis(BLOCK_MS);
 const BLOCK_MS: u64 = 1000;
 /// How long an answer may take, on top.
 const ANSWER: Duration = Duration::from_secs(2);
+/// The log's end and what comes next, of one moment. A script, since a transaction is refused while Redis is full.
+const CHECK: &str = include_str!("check.lua");
 /// How many entries are read at once: 64 MiB of them at worst, some hundred kilobytes most often.
 const COUNT: u32 = 64;
 
@@ -148,7 +150,11 @@ impl Tail {
             found = self.reader.read(entries_of_stream(news));
             // Either it is quiet, or something is wrong; meta knows.
             if !matches!(found, Found::Entries(..)) {
-                found = self.check(&mut connection).await?;
+                found = match (found, self.check(&mut connection).await?) {
+                    // Something lies there of which meta knows nothing.
+                    (Found::Lost(lost), Found::Nothing) => Found::Lost(lost),
+                    (_, checked) => checked,
+                };
             }
         }
         self.connection = Some(connection);
@@ -179,12 +185,10 @@ impl Tail {
     /// Asks for the log's end and what comes next, of one moment.
     async fn check(&mut self, connection: &mut Dedicated) -> Result<Found, LogFault> {
         let keys = self.log.keys();
-        let mut pipeline = redis::pipe();
-        pipeline.atomic();
-        pipeline.cmd("HMGET").arg(keys.meta.as_ref()).arg(&["epoch", "seq", "chain", "gone"]);
-        pipeline.cmd("XRANGE").arg(keys.log.as_ref()).arg(format!("({}-0", self.reader.seq)).arg("+");
-        pipeline.arg("COUNT").arg(COUNT);
-        let answer = list(connection.pipeline::<Value>(&pipeline, ANSWER).await?).ok_or_else(broken)?;
+        let mut check = redis::cmd("EVAL");
+        check.arg(CHECK).arg(2).arg(keys.meta.as_ref()).arg(keys.log.as_ref());
+        check.arg(format!("({}-0", self.reader.seq)).arg(COUNT);
+        let answer = list(connection.query::<Value>(&check, ANSWER).await?).ok_or_else(broken)?;
         let [meta, entries] = <[Value; 2]>::try_from(answer).map_err(|_| broken())?;
         let meta = list(meta).ok_or_else(broken)?;
         Ok(self.reader.check(End::read(meta).as_ref(), entries_of_range(entries)))
