@@ -194,6 +194,9 @@ impl Fleet {
 }
 
 proptest! {
+    // A fleet takes some thousand hashes, which are slow without optimization.
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn every_fleet_comes_to_rest_with_every_shard_held_by_whom_it_prefers(mut fleet in fleets()) {
         let runtime = tokio::runtime::Builder::new_current_thread().start_paused(true).enable_time().build().unwrap();

@@ -155,7 +155,7 @@ impl Replica {
 async fn pass(seconds: f64, replicas: &[&Replica]) {
     let end = Instant::now() + Duration::from_secs_f64(seconds);
     while Instant::now() < end {
-        advance(Duration::from_millis(10)).await;
+        advance(Duration::from_millis(20)).await;
         for _ in 0..8 {
             tokio::task::yield_now().await;
         }
