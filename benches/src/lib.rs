@@ -14,6 +14,7 @@ pub mod engine;
 pub mod fanout;
 pub mod measure;
 mod message;
+pub mod redis;
 pub mod report;
 pub mod server;
 

@@ -7,6 +7,9 @@
 //!
 //! It costs one task per connection, and for each command a lock that nobody holds for long.
 //!
+//! An ACL user needs `~PREFIX:* &PREFIX:* +@read +@write +@scripting +@pubsub +@connection +time`; with Sentinel `+role` as well, and in a Cluster
+//! `+cluster|slots +cluster|info`.
+//!
 //! What this can't give: a master that was paused, and replaced meanwhile, takes writes of those who are still connected to it until it learns that
 //! it was replaced. Whoever can't have that needs a fence in what is written, or `min-replicas-to-write`.
 
@@ -209,5 +212,49 @@ impl Redis {
     fn start(&self, at: usize) {
         let mut keepers = self.keepers.lock().unwrap_or_else(PoisonError::into_inner);
         keepers.spawn(slot::keep(Arc::clone(&self.core), at));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+    use tokio::net::TcpListener;
+
+    async fn ask(redis: &Redis) -> FaultKind {
+        let begun = Instant::now();
+        let fault = redis.query::<()>(&::redis::cmd("PING")).await.unwrap_err();
+        assert!(begun.elapsed() < Duration::from_secs(1), "it took {:?}", begun.elapsed());
+        fault.kind()
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_what_is_not_there() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("redis://{}", listener.local_addr().unwrap());
+        drop(listener);
+        let redis = Redis::connect(RedisConfig::from_url(&url).unwrap());
+        assert_eq!(redis.status().state, RedisState::Idle);
+        assert_eq!(ask(&redis).await, FaultKind::Unreachable);
+        for _ in 0..20 {
+            ask(&redis).await;
+        }
+        assert_eq!(ask(&redis).await, FaultKind::Open);
+        let status = redis.status();
+        assert_eq!((status.state, status.connections), (RedisState::Down, 0));
+        assert_eq!(status.trouble(Duration::ZERO), Some(FaultKind::Unreachable));
+        assert_eq!(redis.dedicated().await.unwrap_err().kind(), FaultKind::Unreachable);
+    }
+
+    #[tokio::test]
+    async fn what_takes_connections_and_says_nothing_is_not_waited_for() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("redis://{}", listener.local_addr().unwrap());
+        let config = RedisConfig::from_url(&url).unwrap().timeout(Duration::from_millis(5)).unwrap();
+        let redis = Redis::connect(config);
+        for _ in 0..20 {
+            ask(&redis).await;
+        }
+        assert_eq!(ask(&redis).await, FaultKind::Open);
     }
 }
