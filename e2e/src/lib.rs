@@ -21,6 +21,7 @@ pub mod cluster;
 pub mod dashboard;
 pub mod etcd;
 pub mod fault;
+pub mod fleet;
 pub mod gate;
 pub mod kubeconfig;
 pub mod lab;

@@ -1,7 +1,7 @@
 //! What every handler works with.
 
 use std::sync::Arc;
-#[cfg(feature = "server")]
+#[cfg(any(feature = "fleet", feature = "server"))]
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -41,6 +41,8 @@ struct Inner {
     counters: Arc<HttpCounters>,
     #[cfg(feature = "server")]
     server_stats: OnceLock<crate::server::ServerStats>,
+    #[cfg(feature = "fleet")]
+    fleet: OnceLock<ingress_cache::fleet::Fleet>,
 }
 
 /// What can be configured.
@@ -81,6 +83,8 @@ impl App {
             counters,
             #[cfg(feature = "server")]
             server_stats: OnceLock::new(),
+            #[cfg(feature = "fleet")]
+            fleet: OnceLock::new(),
         }))
     }
 
@@ -97,6 +101,20 @@ impl App {
     #[cfg(feature = "server")]
     pub(crate) fn server_stats(&self) -> Option<&crate::server::ServerStats> {
         self.0.server_stats.get()
+    }
+
+    #[cfg(feature = "fleet")]
+    pub(crate) fn with_fleet(self, fleet: Option<ingress_cache::fleet::Fleet>) -> Self {
+        if let Some(fleet) = fleet {
+            self.0.fleet.get_or_init(|| fleet);
+        }
+        self
+    }
+
+    /// The fleet that the process is a replica of, if it is one.
+    #[cfg(feature = "fleet")]
+    pub(crate) fn fleet(&self) -> Option<&ingress_cache::fleet::Fleet> {
+        self.0.fleet.get()
     }
 
     /// The engine, and who may see what of it.

@@ -70,6 +70,8 @@ pub struct DashboardBuilder {
     cookie_key: Option<CookieKey>,
     #[cfg(feature = "server")]
     server_stats: Option<crate::server::ServerStats>,
+    #[cfg(feature = "fleet")]
+    fleet: Option<ingress_cache::fleet::Fleet>,
     protection: Protection,
 }
 
@@ -250,6 +252,14 @@ impl DashboardBuilder {
         self
     }
 
+    /// Has `/api/health` and `/metrics` tell of the fleet that the hub is a replica of, too.
+    #[cfg(feature = "fleet")]
+    #[must_use]
+    pub fn fleet(mut self, fleet: ingress_cache::fleet::Fleet) -> Self {
+        self.fleet = Some(fleet);
+        self
+    }
+
     /// The dashboard.
     #[must_use]
     pub fn build(self) -> Dashboard {
@@ -261,6 +271,8 @@ impl DashboardBuilder {
         let app = App::new(guard, counters, self.options, self.protection, Shutdown::new());
         #[cfg(feature = "server")]
         let app = app.with_server_stats(self.server_stats);
+        #[cfg(feature = "fleet")]
+        let app = app.with_fleet(self.fleet);
         Dashboard { app }
     }
 }
@@ -301,6 +313,8 @@ impl Dashboard {
             cookie_key: None,
             #[cfg(feature = "server")]
             server_stats: None,
+            #[cfg(feature = "fleet")]
+            fleet: None,
         }
     }
 

@@ -44,7 +44,15 @@ pub(crate) async fn health(State(app): State<App>, view: Result<View, Problem>) 
         Err(problem) if problem.kind() == ProblemType::AccessUnknown => None,
         Err(problem) => return Err(problem),
     };
-    let (status, health) = judge(&clusters, lanes, app.is_demo(), wall_now());
+    #[cfg_attr(
+        not(feature = "fleet"),
+        expect(unused_mut, reason = "only of a replica there is more to tell")
+    )]
+    let (status, mut health) = judge(&clusters, lanes, app.is_demo(), wall_now());
+    #[cfg(feature = "fleet")]
+    {
+        health.checks.fleet = app.fleet().map(crate::fleet::FleetCheck::of);
+    }
     respond::json(status, &health)
 }
 
@@ -93,6 +101,10 @@ struct Checks<'a> {
     /// Only with several clusters.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     clusters: Vec<ClusterCheck<'a>>,
+    /// Only of a replica.
+    #[cfg(feature = "fleet")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fleet: Option<crate::fleet::FleetCheck>,
 }
 
 #[derive(Serialize)]
@@ -162,6 +174,8 @@ fn judge(
             kubernetes,
             lanes,
             clusters: if clusters.len() > 1 { each().collect() } else { Vec::new() },
+            #[cfg(feature = "fleet")]
+            fleet: None,
         },
         demo,
     };

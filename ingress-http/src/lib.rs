@@ -56,6 +56,8 @@ mod dashboard;
 mod filter;
 #[cfg(test)]
 mod fixture;
+#[cfg(feature = "fleet")]
+mod fleet;
 mod health;
 mod info;
 mod limit;

@@ -28,6 +28,8 @@ use crate::respond;
 
 mod engine;
 mod family;
+#[cfg(feature = "fleet")]
+mod fleet;
 pub(crate) mod http_side;
 mod process;
 #[cfg(feature = "server")]
@@ -94,6 +96,10 @@ impl Collector for Ours {
         #[cfg(feature = "server")]
         if let Some(stats) = self.app.server_stats() {
             server::encode(stats, &mut families)?;
+        }
+        #[cfg(feature = "fleet")]
+        if let Some(fleet) = self.app.fleet() {
+            fleet::encode(&fleet.status(), &mut families)?;
         }
         engine::encode(&self.engine, &mut families)
     }

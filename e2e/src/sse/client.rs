@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::model::Model;
 use super::parser::{Event, Parser, Piece};
+use crate::rest::Rest;
 
 /// An event and when it arrived.
 #[derive(Debug, Clone)]
@@ -107,6 +108,24 @@ impl SseClient {
             bail!("no event had an id yet");
         }
         self.open(Some(last)).await
+    }
+
+    /// For the stream of a fleet's replica: see [`Model::allow_new_epochs`].
+    #[must_use]
+    pub fn of_fleet(self) -> Self {
+        self.lock().model.allow_new_epochs();
+        self
+    }
+
+    /// Goes on at another replica, whose interface this is, where the stream ended.
+    ///
+    /// # Errors
+    ///
+    /// As for [`resume`](Self::resume).
+    pub async fn roam(&mut self, to: &Rest) -> Result<()> {
+        let path = self.url.find("/api/").unwrap_or(self.url.len());
+        self.url = format!("{}{}", to.base(), self.url.get(path..).unwrap_or_default());
+        self.resume().await
     }
 
     /// Opens the stream again from the beginning.

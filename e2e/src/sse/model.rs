@@ -29,6 +29,8 @@ pub struct Model {
     counts: Counts,
     end: Option<String>,
     violations: Vec<String>,
+    /// Whether the epoch may change within a stream.
+    new_epochs: bool,
 }
 
 #[derive(Debug)]
@@ -61,6 +63,11 @@ pub struct Counts {
 }
 
 impl Model {
+    /// Lets the epoch change within a stream: a fleet's log that is begun anew has another.
+    pub fn allow_new_epochs(&mut self) {
+        self.new_epochs = true;
+    }
+
     /// A connection starts; `resuming` when it sent the last event's id.
     pub fn connected(&mut self, resuming: bool) {
         self.end = None;
@@ -309,7 +316,9 @@ impl Model {
         };
         if let Some((old_epoch, old)) = &self.position {
             if *old_epoch != epoch {
-                self.violation(event, "belongs to another epoch, without a reset");
+                if !self.new_epochs {
+                    self.violation(event, "belongs to another epoch, without a reset");
+                }
             } else if number < *old || (change && number == *old) {
                 let message = format!("has an id that does not grow (after {old})");
                 self.violation(event, &message);

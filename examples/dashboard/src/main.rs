@@ -24,7 +24,7 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use ingress_core::resilience::backoff::{BackoffPolicy, Jitter};
 use ingress_core::{Hub, HubBuilder, Namespace, Scope};
-use ingress_http::Dashboard;
+use ingress_http::{Dashboard, DashboardBuilder};
 use tokio::task::JoinSet;
 
 use args::Args;
@@ -75,6 +75,7 @@ async fn run(args: &Args) -> Result<(), Failure> {
     };
     let hub = hub(args, builder)?.start();
     let dashboard = access::configure(&args.access, &hub, provider.clone(), Dashboard::builder(hub.clone()))?;
+    let dashboard = fleet.iter().cloned().fold(dashboard, DashboardBuilder::fleet);
     let mut reporters = JoinSet::new();
     reporters.spawn(lanes::report(hub.ingresses().clone()));
     reporters.spawn(lanes::report(hub.namespaces().clone()));

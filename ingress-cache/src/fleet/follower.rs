@@ -67,6 +67,8 @@ pub(super) struct Follower<K> {
     alone: Option<Alone<K>>,
     /// Shards whose watcher is silent, and when that was found.
     silent: BTreeMap<Shard, Instant>,
+    /// When what is shown was last known to be what the log has.
+    good: Instant,
     /// What of the counters of objects is this store's.
     counted: BTreeMap<ClusterId, usize>,
 }
@@ -98,7 +100,8 @@ impl<K: Kind> Follower<K> {
         writer.publish();
         let counted = cut.shards().into_iter().map(|shard| (shard.cluster().clone(), 0)).collect();
         let silent = BTreeMap::new();
-        Self { log, cut, watcher, writer, lanes, patience, gauge, alone: None, silent, counted }
+        let good = Instant::now();
+        Self { log, cut, watcher, writer, lanes, patience, gauge, alone: None, silent, good, counted }
     }
 
     /// Follows for ever.
@@ -150,7 +153,7 @@ impl<K: Kind> Follower<K> {
             tracing::warn!(kind = %K::resource().kind, %error, "beginning the fleet's log anew");
             drop(self.log.start_anew(meta.place.epoch).await);
         }
-        if self.alone.is_none() && !matches!(error, LoadError::Moved) {
+        if self.alone.is_none() && self.good.elapsed() >= GRACE {
             self.distrust_log();
         }
     }
@@ -206,7 +209,7 @@ impl<K: Kind> Follower<K> {
     }
 
     async fn follow(&mut self, mut tail: Tail) -> End {
-        let mut good = Instant::now();
+        self.good = Instant::now();
         let mut looked = Instant::now();
         let mut pause = Duration::from_millis(50);
         loop {
@@ -217,19 +220,19 @@ impl<K: Kind> Follower<K> {
                             return End::Reload;
                         }
                     }
-                    good = Instant::now();
+                    self.good = Instant::now();
                 }
-                Ok(Tailed::Idle) => good = Instant::now(),
+                Ok(Tailed::Idle) => self.good = Instant::now(),
                 Ok(Tailed::Lost(lost)) => {
                     self.gauge.lost(lost);
                     return End::Reload;
                 }
                 Err(fault) => {
                     self.gauge.failed(&fault.to_string());
-                    if good.elapsed() >= GRACE {
+                    if self.good.elapsed() >= GRACE {
                         self.distrust_log();
                     }
-                    if good.elapsed() >= self.patience.lost {
+                    if self.good.elapsed() >= self.patience.lost {
                         return End::GiveUp;
                     }
                     sleep(pause).await;
@@ -238,6 +241,12 @@ impl<K: Kind> Follower<K> {
                 }
             }
             pause = Duration::from_millis(50);
+            if self.lanes.set_log_trouble(None) {
+                tracing::info!(kind = %K::resource().kind, "the fleet's log can be read again");
+                self.gauge.entered(Mode::Following);
+                self.lanes.show(&self.cut, &mut self.writer);
+                self.writer.publish();
+            }
             if looked.elapsed() >= LOOK {
                 looked = Instant::now();
                 match self.look().await {

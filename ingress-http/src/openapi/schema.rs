@@ -276,6 +276,38 @@ pub(super) struct Checks {
     /// There only with several clusters.
     #[schema(nullable = false)]
     clusters: Option<Vec<ClusterCheck>>,
+    /// There only of a replica of a fleet.
+    #[schema(nullable = false)]
+    fleet: Option<FleetCheck>,
+}
+
+/// How a replica fares in its fleet.
+#[derive(Serialize, ToSchema)]
+pub(super) struct FleetCheck {
+    name: String,
+    replica: String,
+    /// How many replicas are alive, as far as this one knows.
+    replicas: usize,
+    /// How many shards this replica watches for all.
+    holds: usize,
+    /// Where the state is from, of the kind that fares worst.
+    mode: FleetMode,
+    #[schema(required, format = DateTime)]
+    since: Option<String>,
+    /// What went wrong last, while something is.
+    #[schema(nullable = false)]
+    error: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum FleetMode {
+    /// From nowhere yet, or not any more: what is shown is stale.
+    Waiting,
+    /// From the fleet.
+    Following,
+    /// From a watch of its own, since the fleet is of no use.
+    Alone,
 }
 
 /// How many of the lanes of ingresses that the viewer may see are in each state.
