@@ -4,7 +4,8 @@
 //! [`Cache`] trait asks for: times that come with the value, versions, and removals that are remembered.
 //!
 //! A hit costs well under a microsecond, most of it moka's, and copies no value. A value weighs its bytes, its key's, and 200 for
-//! bookkeeping. What is due is dropped from memory a little later than it stops being found.
+//! bookkeeping. What is due is dropped from memory a little later than it stops being found, and what is idle up to an eighth of that
+//! time sooner.
 
 use std::fmt;
 use std::sync::Arc;
@@ -218,7 +219,9 @@ impl Expiry<Key, Slot> for Until {
         left: Option<Duration>,
         _: Instant,
     ) -> Option<Duration> {
-        if self.idle.is_some() { self.left(slot) } else { left }
+        let Some(idle) = self.idle else { return left };
+        // Moving a timer costs more than the look-up, so it is moved when that is worth an eighth of the idle time.
+        if left.is_some_and(|left| left > idle - idle / 8) { left } else { self.left(slot) }
     }
 }
 
@@ -322,6 +325,12 @@ mod tests {
         };
         assert_eq!(until.expire_after_create(&key, &kept, moment), Some(SECOND * 40));
         assert_eq!(read(&kept), 40);
+        let moved = Some(SECOND * 36);
+        assert_eq!(
+            until.expire_after_read(&key, &kept, moment, moved, moment),
+            moved,
+            "it was moved a moment ago"
+        );
         sleep(SECOND * 90).await;
         assert_eq!(read(&kept), 11);
         assert_eq!(read(&slot(Entry::removed(clock.version()))), 30);

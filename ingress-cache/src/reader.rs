@@ -151,27 +151,32 @@ impl<E: Clone + Send + Sync + 'static> Cached<E> {
     {
         let inner = &self.inner;
         let (came, last_resort) = match inner.cache.get(key).await {
-            Lookup::Found(entry) => match inner.policy.age(&entry, inner.clock.now_ms()) {
-                Age::Fresh => return Ok(inner.found(entry, Came::Hit, false)),
-                Age::Revalidate => {
-                    self.refresh(key, load);
-                    return Ok(inner.found(entry, Came::Stale, false));
+            Lookup::Found(entry) => {
+                let now_ms = inner.clock.now_ms();
+                match inner.policy.age(&entry, now_ms) {
+                    Age::Fresh => return Ok(inner.found(entry, now_ms, Came::Hit, false)),
+                    Age::Revalidate => {
+                        self.refresh(key, load);
+                        return Ok(inner.found(entry, now_ms, Came::Stale, false));
+                    }
+                    Age::LastResort => (Came::Reloaded, Some(entry)),
+                    Age::Gone => (Came::Missed, None),
                 }
-                Age::LastResort => (Came::Reloaded, Some(entry)),
-                Age::Gone => (Came::Missed, None),
-            },
+            }
             Lookup::Missing => (Came::Missed, None),
             Lookup::Unavailable => (Came::Unavailable, None),
         };
         let seat = inner.flights.board(key, || self.loader(key, last_resort.is_some()).run(load));
         let joined = seat.joined();
-        match (seat.land().await, last_resort) {
-            (Ok(loaded), _) => Ok(inner.loaded(loaded, came, joined)),
-            // While it was tried, it may have become too old for this as well.
-            (Err(_), Some(entry)) if inner.policy.age(&entry, inner.clock.now_ms()) != Age::Gone => {
-                Ok(inner.found(entry, Came::StaleIfError, joined))
-            }
-            (Err(error), _) => Err(error),
+        let error = match seat.land().await {
+            Ok(loaded) => return Ok(inner.loaded(loaded, came, joined)),
+            Err(error) => error,
+        };
+        // While it was tried, what there was may have become too old for this as well.
+        let now_ms = inner.clock.now_ms();
+        match last_resort.filter(|entry| inner.policy.age(entry, now_ms) != Age::Gone) {
+            Some(entry) => Ok(inner.found(entry, now_ms, Came::StaleIfError, joined)),
+            None => Err(error),
         }
     }
 
@@ -218,13 +223,13 @@ impl<E: Clone + Send + Sync + 'static> Cached<E> {
 }
 
 impl<E> Inner<E> {
-    fn found(&self, entry: Entry, came: Came, collapsed: bool) -> Answer {
+    fn found(&self, entry: Entry, now_ms: i64, came: Came, collapsed: bool) -> Answer {
         match came {
             Came::Hit => self.counters.hits.one(),
             Came::Stale => self.counters.stale.one(),
             _ => self.counters.stale_if_error.one(),
         }
-        let ttl = entry.fresh_until_ms.saturating_sub(self.clock.now_ms()).div_euclid(1000);
+        let ttl = entry.fresh_until_ms.saturating_sub(now_ms).div_euclid(1000);
         self.answer(entry.value, Status { came, ttl: Some(ttl), stored: false, collapsed })
     }
 
