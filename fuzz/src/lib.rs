@@ -13,8 +13,10 @@
 //! | `merge` | `Writer`, `Store`, `Deltas` | an ordered map and a list of everything that ever changed |
 //! | `classify` | `decode_status`, `classify` | [`status`], a table |
 //! | `selector` | `GET /api/ingresses?label=` | requirements split at commas |
+//! | `envelope` | `ingress_cache::envelope` | fields by their offsets, and a checksum bit by bit |
 
 pub mod classify;
+pub mod envelope;
 pub mod facts;
 mod frames;
 pub mod json_frames;
