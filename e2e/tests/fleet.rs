@@ -36,18 +36,21 @@ fn resets(viewers: &[SseClient]) -> usize {
 }
 
 #[test]
-fn four_replicas_watch_as_much_as_one_and_number_alike() -> Result<()> {
+fn eight_replicas_watch_as_much_as_one_and_number_alike() -> Result<()> {
     fleet_scenario(async |lab| {
         let redis = RedisServer::start(lab, "redis").await?;
         let mut fleet = Fleet::set(lab, redis.port(), 4, 200, &[]).await?;
         fleet.add().await?;
         let watches = fleet.settled_watches().await?;
         let mut viewers = vec![fleet.viewer(0).await?];
-        for at in 1..4 {
-            fleet.add().await?;
-            viewers.push(fleet.viewer(at).await?);
+        for replicas in [2, 4, 8] {
+            for at in viewers.len()..replicas {
+                fleet.add().await?;
+                viewers.push(fleet.viewer(at).await?);
+            }
+            fleet.watches(watches).await?;
         }
-        fleet.watches(watches).await?;
+        eprintln!("{watches} watches, the API server's own among them, with 1, 2, 4 and 8 replicas");
         churn(&fleet.client, 4, 50, Duration::from_secs(3)).await?;
         fleet.converged(&viewers, PATIENCE).await?;
         let ids: Vec<String> = viewers.iter().map(SseClient::last_id).collect();
