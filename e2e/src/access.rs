@@ -126,6 +126,17 @@ impl Account {
         self.allow_cluster_wide(client, plural, &[read(group, &[plural])]).await
     }
 
+    /// Lets it agree with others by Leases, in any namespace.
+    ///
+    /// # Errors
+    ///
+    /// When the server refuses.
+    pub async fn allow_leases(&self, client: &kube::Client) -> Result<()> {
+        let verbs = ["get", "create", "patch"];
+        let rule = json!({"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": verbs});
+        self.allow_cluster_wide(client, "leases", &[rule]).await
+    }
+
     async fn allow_cluster_wide(&self, client: &kube::Client, what: &str, rules: &[Value]) -> Result<()> {
         let name = self.role(what);
         let role: ClusterRole = serde_json::from_value(json!({"metadata": {"name": name}, "rules": rules}))?;

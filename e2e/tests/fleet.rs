@@ -234,6 +234,27 @@ fn redis_may_be_flushed_restarted_or_gone_for_long() -> Result<()> {
 }
 
 #[test]
+fn replicas_may_agree_by_leases() -> Result<()> {
+    fleet_scenario(async |lab| {
+        let redis = RedisServer::start(lab, "redis").await?;
+        let mut fleet = Fleet::set(lab, redis.port(), 4, 200, &["--fleet-leases", "default"]).await?;
+        fleet.account.allow_leases(&fleet.client).await?;
+        drop(several(&mut fleet, 3).await?);
+        let holder = fleet.holder().await?;
+        fleet.kill(holder)?;
+        let killed = Instant::now();
+        churn(&fleet.client, 4, 50, Duration::from_secs(1)).await?;
+        let viewers = vec![fleet.viewer(0).await?, fleet.viewer(1).await?];
+        fleet.converged(&viewers, PATIENCE).await?;
+        eprintln!("by Leases: current again {:?} after the kill", killed.elapsed());
+        churn(&fleet.client, 4, 50, Duration::from_secs(1)).await?;
+        fleet.converged(&viewers, PATIENCE).await?;
+        ensure!(resets(&viewers) == 0, "somebody was reset");
+        Ok(())
+    })
+}
+
+#[test]
 fn namespaces_are_shared_out_and_move_when_replicas_come_and_go() -> Result<()> {
     fleet_scenario(async |lab| {
         let redis = RedisServer::start(lab, "redis").await?;

@@ -9,12 +9,19 @@ use ingress_core::{Cluster as _, Source};
 use crate::args::Args;
 use crate::failure::Failure;
 
+/// What is watched.
+pub(crate) struct Found {
+    pub(crate) source: Arc<dyn Source>,
+    /// The same, if it is real.
+    pub(crate) kube: Option<KubeSource>,
+}
+
 /// Finds the cluster that the command line or the surroundings name, and tells which it is.
-pub(crate) async fn find(args: &Args) -> Result<Arc<dyn Source>, Failure> {
+pub(crate) async fn find(args: &Args) -> Result<Found, Failure> {
     if let Some(ingresses) = args.demo {
         let source = simulated(args, ingresses)?;
         tracing::info!(detail = source.info().detail, "a simulated cluster: nothing shown is real");
-        return Ok(Arc::new(source));
+        return Ok(Found { source: Arc::new(source), kube: None });
     }
     let named = args.kubeconfig.is_some() || args.context.is_some();
     let builder = KubeSource::builder().kubeconfig(args.kubeconfig.clone()).context(args.context.clone());
@@ -28,7 +35,7 @@ pub(crate) async fn find(args: &Args) -> Result<Arc<dyn Source>, Failure> {
                 server = info.server,
                 "watching a cluster"
             );
-            Ok(Arc::new(source))
+            Ok(Found { source: Arc::new(source.clone()), kube: Some(source) })
         }
         Err(error) if error.kind() == ConfigErrorKind::NotConfigured && !named => {
             let source = simulated(args, 500)?;
@@ -36,7 +43,7 @@ pub(crate) async fn find(args: &Args) -> Result<Arc<dyn Source>, Failure> {
                 detail = source.info().detail,
                 "no cluster is configured: showing a simulated one, nothing of which is real; --kubeconfig names a real one"
             );
-            Ok(Arc::new(source))
+            Ok(Found { source: Arc::new(source), kube: None })
         }
         Err(error) => Err(Failure::configuration(error)),
     }

@@ -1,9 +1,11 @@
 //! Redis and the fleet, as the command line says.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use ingress_cache::fleet::{Fleet, FleetConfig};
+use ingress_cache::fleet::{Fleet, FleetConfig, LeaseElection};
 use ingress_cache::redis::{Redis, RedisConfig};
+use ingress_core::KubeSource;
 
 use crate::args::redis::RedisArgs;
 use crate::failure::Failure;
@@ -31,7 +33,11 @@ pub(crate) fn redis(args: &RedisArgs) -> Result<Option<RedisConfig>, Failure> {
 }
 
 /// The fleet that this is a replica of, if it is one.
-pub(crate) fn join(args: &RedisArgs, redis: Option<RedisConfig>) -> Result<Option<Fleet>, Failure> {
+pub(crate) fn join(
+    args: &RedisArgs,
+    redis: Option<RedisConfig>,
+    kube: Option<&KubeSource>,
+) -> Result<Option<Fleet>, Failure> {
     let (Some(name), Some(redis)) = (&args.fleet, redis) else { return Ok(None) };
     let replica = args.fleet_replica.clone().unwrap_or_else(host_name);
     let config = FleetConfig::new(name, &replica).map_err(|error| flagged("--fleet", error))?;
@@ -41,7 +47,12 @@ pub(crate) fn join(args: &RedisArgs, redis: Option<RedisConfig>) -> Result<Optio
         .watch_alone_after(args.fleet_patience)
         .map_err(|error| flagged("--fleet-patience", error))?;
     let redis = redis.timeout(FLEET_TIMEOUT).map_err(|error| flagged("--redis", error))?;
-    Ok(Some(Fleet::join(Redis::connect(redis), config)))
+    let redis = Redis::connect(redis);
+    let Some(namespace) = &args.fleet_leases else { return Ok(Some(Fleet::join(redis, config))) };
+    let kube = kube.ok_or_else(|| flagged("--fleet-leases", "a simulated cluster has no Leases"))?;
+    let leases = kube.leases(namespace);
+    let election = LeaseElection::new(leases, config.name().clone(), config.me().clone(), config.term());
+    Ok(Some(Fleet::join_by(redis, config, Arc::new(election))))
 }
 
 /// What names this computer, in letters that a replica's name may have.

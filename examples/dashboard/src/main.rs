@@ -29,6 +29,7 @@ use tokio::task::JoinSet;
 
 use args::Args;
 use args::access::Authentication;
+use cluster::Found;
 use failure::Failure;
 use stop::StopSignals;
 
@@ -64,11 +65,11 @@ async fn run(args: &Args) -> Result<(), Failure> {
     let mut signals = StopSignals::new().context("cannot listen for signals")?;
     access::check(&args.access, args.listen)?;
     let tls = serve::tls(args)?;
-    let source = cluster::find(args).await?;
+    let Found { source, kube } = cluster::find(args).await?;
     let listener = serve::bind(args.listen).await?;
     let address = listener.local_addr().context("cannot listen")?;
     let provider = access::provider(&args.access, address, tls.is_some())?;
-    let fleet = fleet::join(&args.redis, fleet::redis(&args.redis)?)?;
+    let fleet = fleet::join(&args.redis, fleet::redis(&args.redis)?, kube.as_ref())?;
     let builder = match &fleet {
         Some(fleet) => Hub::builder(fleet.source(source)),
         None => Hub::builder(source),

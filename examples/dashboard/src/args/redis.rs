@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use ingress_cache::redis::RedisConfig;
+use ingress_core::Namespace;
 
 /// Redis, and the fleet of replicas that share their state through it.
 #[derive(Debug, Clone, Args)]
@@ -43,8 +44,14 @@ pub(crate) struct RedisArgs {
     pub(crate) fleet_shards: u16,
 
     /// Agree on who watches by Leases in this namespace of the cluster, instead of by locks in Redis.
-    #[arg(long, env = "DASHBOARD_FLEET_LEASES", value_name = "NAMESPACE", requires = "fleet")]
-    pub(crate) fleet_leases: Option<String>,
+    #[arg(
+        long,
+        env = "DASHBOARD_FLEET_LEASES",
+        value_name = "NAMESPACE",
+        requires = "fleet",
+        value_parser = super::namespace
+    )]
+    pub(crate) fleet_leases: Option<Namespace>,
 
     /// How long the fleet may be of no use before this replica watches by itself; 1s to 1h.
     #[arg(
