@@ -56,3 +56,41 @@ impl Cut {
         cluster == shard.cluster() && Shard::bucket_of(namespace, self.buckets) == shard.bucket()
     }
 }
+
+#[cfg(test)]
+impl Cut {
+    /// The cut of a cluster `c`, of which these namespaces are watched, into so many buckets.
+    pub(super) fn of_namespaces(names: &[&str], buckets: u16) -> Self {
+        use ingress_core::Ingress;
+        let cluster = ClusterId::sanitized("c");
+        let lane = |name: &&str| {
+            let scope = LaneScope::Namespace(Namespace::new(name).unwrap());
+            LaneId::new(cluster.clone(), &Ingress::resource(), scope)
+        };
+        let lanes = names.iter().map(lane).collect();
+        Self { clusters: BTreeSet::from([cluster.clone()]), buckets, lanes }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_lane_and_every_key_is_of_one_shard() {
+        let names = ["a", "b", "c", "d", "e", "f", "g"];
+        let cut = Cut::of_namespaces(&names, 4);
+        assert_eq!(cut.shards().len(), 4);
+        let lanes: usize = cut.shards().iter().map(|shard| cut.lanes_of(shard).len()).sum();
+        assert_eq!(lanes, names.len());
+        for name in names {
+            let key = ObjectKey::new(ClusterId::sanitized("c"), Some(name), "x");
+            let of: Vec<Shard> =
+                cut.shards().into_iter().filter(|shard| cut.key_is_of(&key, shard)).collect();
+            assert_eq!(of.len(), 1);
+            assert!(cut.lanes_of(&of[0]).iter().any(|lane| lane.scope.namespace().unwrap().as_str() == name));
+        }
+        let elsewhere = ObjectKey::new(ClusterId::sanitized("d"), Some("a"), "x");
+        assert!(!cut.shards().iter().any(|shard| cut.key_is_of(&elsewhere, shard)));
+    }
+}

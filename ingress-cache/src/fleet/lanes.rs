@@ -166,3 +166,96 @@ fn alike(one: &LaneStatus, other: &LaneStatus) -> bool {
     };
     facts(one) == facts(other)
 }
+
+#[cfg(test)]
+mod tests {
+    use ingress_core::clock::wall_now;
+    use ingress_core::{ClusterId, Ingress, LaneScope, Namespace, Store};
+
+    use super::*;
+
+    fn id(namespace: &str) -> LaneId {
+        let scope = LaneScope::Namespace(Namespace::new(namespace).unwrap());
+        LaneId::new(ClusterId::new("c").unwrap(), &Ingress::resource(), scope)
+    }
+
+    fn said(namespace: &str, state: LaneState) -> LaneStatus {
+        let mut status = LaneStatus::new(id(namespace), "Ingress");
+        status.state = state;
+        status.last_sync = (state == LaneState::Live).then(wall_now);
+        status
+    }
+
+    fn shown(writer: &Writer<Ingress>) -> Vec<(String, LaneState, bool)> {
+        let fact =
+            |lane: &std::sync::Arc<LaneStatus>| (lane.id.to_string(), lane.state, lane.stale_since.is_some());
+        writer.state().lanes().map(fact).collect()
+    }
+
+    fn lane(namespace: &str, state: LaneState, stale: bool) -> (String, LaneState, bool) {
+        (format!("c/ingresses/{namespace}"), state, stale)
+    }
+
+    fn trouble() -> Trouble {
+        Trouble { since: wall_now(), message: "it is silent" }
+    }
+
+    #[test]
+    fn what_is_said_is_shown_until_nobody_can_know() {
+        let (mut writer, _store) = Store::<Ingress>::new(1, 100);
+        let cut = Cut::of_namespaces(&["a", "b"], 1);
+        let mut lanes = Lanes::new(&cut, &mut writer);
+        assert_eq!(shown(&writer).len(), 2, "there are lanes before anybody spoke of them");
+        lanes.say(&cut, said("a", LaneState::Live), &mut writer);
+        lanes.say(&cut, said("b", LaneState::Denied), &mut writer);
+        lanes.show(&cut, &mut writer);
+        let fine = [lane("a", LaneState::Live, false), lane("b", LaneState::Denied, false)];
+        assert_eq!(shown(&writer), fine);
+
+        assert!(lanes.set_log_trouble(Some(trouble())) && !lanes.set_log_trouble(Some(trouble())));
+        lanes.show(&cut, &mut writer);
+        let stale = [lane("a", LaneState::Reconnecting, true), lane("b", LaneState::Denied, false)];
+        assert_eq!(shown(&writer), stale);
+        let error = writer.state().lane(&id("a")).unwrap().error.clone().unwrap();
+        assert_eq!((error.kind(), error.message()), (ErrorKind::Disconnected, "it is silent"));
+
+        lanes.set_log_trouble(None);
+        lanes.show(&cut, &mut writer);
+        assert_eq!(shown(&writer), fine);
+        let changes = writer.unpublished();
+        lanes.show(&cut, &mut writer);
+        assert_eq!(writer.unpublished(), changes, "what is shown already is not said again");
+    }
+
+    #[test]
+    fn a_silent_watcher_makes_its_own_lanes_stale_and_no_others() {
+        let (mut writer, _store) = Store::<Ingress>::new(1, 100);
+        let cut = Cut::of_namespaces(&["a", "b", "c", "d", "e", "f"], 3);
+        let mut lanes = Lanes::new(&cut, &mut writer);
+        for namespace in ["a", "b", "c", "d", "e", "f"] {
+            lanes.say(&cut, said(namespace, LaneState::Live), &mut writer);
+        }
+        let silent = cut.shards().into_iter().find(|shard| !cut.lanes_of(shard).is_empty()).unwrap();
+        assert!(lanes.set_shard_troubles([(silent.clone(), trouble())].into()));
+        lanes.show(&cut, &mut writer);
+        for status in writer.state().lanes() {
+            assert_eq!(status.is_live(), !cut.lane_is_of(&status.id, &silent), "{}", status.id);
+        }
+    }
+
+    #[test]
+    fn lanes_that_are_no_more_are_forgotten_with_their_shard() {
+        let (mut writer, _store) = Store::<Ingress>::new(1, 100);
+        let cut = Cut::of_namespaces(&["a", "b"], 1);
+        let mut lanes = Lanes::new(&cut, &mut writer);
+        lanes.say(&cut, said("a", LaneState::Live), &mut writer);
+        lanes.say(&cut, said("b", LaneState::Live), &mut writer);
+        lanes.replace(&cut, &cut.shards(), vec![said("b", LaneState::Live)]);
+        lanes.show(&cut, &mut writer);
+        assert_eq!(shown(&writer), [lane("b", LaneState::Live, false)]);
+        lanes.remove(&id("b"), &mut writer);
+        lanes.show(&cut, &mut writer);
+        assert_eq!(shown(&writer).len(), 2, "nobody speaks of them any more, but they are still to be");
+        assert!(writer.state().lanes().all(|lane| lane.state == LaneState::Connecting));
+    }
+}

@@ -161,3 +161,14 @@ impl<K> Loaded<K> {
         self.shards.remove(shard)
     }
 }
+
+#[cfg(test)]
+impl<K> Known<K> {
+    /// Exactly these.
+    pub(super) fn of_parts(
+        objects: BTreeMap<ObjectKey, Arc<K>>,
+        lanes: BTreeMap<LaneId, LaneStatus>,
+    ) -> Self {
+        Self { objects, lanes, pos: 0, read_at: 0 }
+    }
+}

@@ -389,3 +389,103 @@ fn note<K: Kind>(snapshot: &Snapshot<K>) -> Vec<u8> {
     }
     note.take()
 }
+
+#[cfg(test)]
+mod tests {
+    use ingress_core::stored::{Statement, StatementReader};
+    use ingress_core::{ClusterId, Ingress, LaneId, LaneScope, LaneStatus};
+
+    use super::*;
+
+    fn key(name: &str) -> ObjectKey {
+        ObjectKey::new(ClusterId::sanitized("c"), Some("shop"), name)
+    }
+
+    fn ingress(name: &str, version: &str) -> Ingress {
+        let json =
+            format!(r#"{{"metadata":{{"namespace":"shop","name":"{name}","resourceVersion":"{version}"}}}}"#);
+        let known = ingress_core::wire::json::decode_event::<Ingress>(
+            format!(r#"{{"type":"ADDED","object":{json}}}"#).as_bytes(),
+        );
+        let Ok(ingress_core::WatchEvent::Applied(ingress)) = known else { panic!("{known:?}") };
+        ingress
+    }
+
+    fn snapshot(objects: &[(&str, &str)]) -> Snapshot<Ingress> {
+        let (mut writer, store) = Store::new(1, 10);
+        for (name, version) in objects {
+            writer.apply(key(name), ingress(name, version));
+        }
+        let id = LaneId::new(ClusterId::sanitized("c"), &Ingress::resource(), LaneScope::Cluster);
+        writer.set_lane(LaneStatus::new(id, "Ingress"));
+        writer.publish();
+        store.snapshot()
+    }
+
+    fn read(bytes: &[u8]) -> Vec<String> {
+        let said = |statement: Statement<Ingress>| match statement {
+            Statement::Applied(key, object) => format!("{}@{}", key.name(), object.resource_version()),
+            Statement::Deleted(key) => format!("-{}", key.name()),
+            Statement::Lane(status) => status.id.to_string(),
+            Statement::LaneRemoved(id) => format!("-{id}"),
+            other => format!("{other:?}"),
+        };
+        StatementReader::new(bytes).all::<Ingress>().unwrap().into_iter().map(said).collect()
+    }
+
+    #[test]
+    fn segments_hold_everything_once_and_only_those_that_are_wanted() {
+        let names: Vec<String> = (0..600).map(|number| format!("n{number}")).collect();
+        let objects: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "1")).collect();
+        let snapshot = snapshot(&objects);
+        let all = segments(&snapshot, None);
+        let mut said: Vec<String> = all.iter().flat_map(|(_, bytes)| read(bytes)).collect();
+        said.sort();
+        let mut expected: Vec<String> = names.iter().map(|name| format!("{name}@1")).collect();
+        expected.push("c/ingresses/*".to_owned());
+        expected.sort();
+        assert_eq!(said, expected);
+
+        let wanted = BTreeSet::from([segment_of_key(&key("n7"))]);
+        let some = segments(&snapshot, Some(&wanted));
+        assert_eq!(some.len(), 1);
+        assert!(
+            read(&some[0].1).contains(&"n7@1".to_owned())
+                && !read(&some[0].1).iter().any(|said| said.contains('/'))
+        );
+    }
+
+    #[test]
+    fn what_differs_takes_the_fleet_to_what_the_watch_knows() {
+        let lane = |plural: &'static str| {
+            let mut id = LaneId::new(ClusterId::sanitized("c"), &Ingress::resource(), LaneScope::Cluster);
+            id.plural = plural.into();
+            (id.clone(), LaneStatus::new(id, "Ingress"))
+        };
+        let object = |name, version| (key(name), Arc::new(ingress(name, version)));
+        let fleet = load::Known::of_parts(
+            [object("same", "1"), object("changed", "1"), object("gone", "1")].into(),
+            [lane("ingresses"), lane("ended")].into(),
+        );
+        let watch = snapshot(&[("same", "1"), ("changed", "2"), ("new", "3")]);
+        let mut out = StatementWriter::new();
+        for difference in differences(&fleet, &watch) {
+            difference.write(&mut out);
+        }
+        assert_eq!(read(&out.take()), ["-gone", "changed@2", "new@3", "-c/ended/*", "c/ingresses/*"]);
+    }
+
+    #[test]
+    fn a_note_is_short_however_many_lanes_there_are() {
+        let (mut writer, store) = Store::<Ingress>::new(1, 10);
+        for number in 0..2000 {
+            let namespace = ingress_core::Namespace::new(format!("namespace-{number}")).unwrap();
+            let id =
+                LaneId::new(ClusterId::sanitized("c"), &Ingress::resource(), LaneScope::Namespace(namespace));
+            writer.set_lane(LaneStatus::new(id, "Ingress"));
+        }
+        writer.publish();
+        let note = note(&store.snapshot());
+        assert!(note.len() < NOTE + 1024 && read(&note).len() > 100);
+    }
+}
