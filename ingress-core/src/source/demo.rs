@@ -85,13 +85,13 @@ impl DemoSource {
         DemoFaults::new(self.simulation.clone())
     }
 
-    fn start(settings: &Settings, base: Option<Timestamp>, cluster: ClusterId) -> Self {
+    fn start(settings: &Settings, base: Option<Timestamp>, age: Duration, cluster: ClusterId) -> Self {
         let Settings { ingresses, namespaces, changes_per_second, seed, .. } = settings;
         let detail = format!(
             "simulated: about {ingresses} ingresses in {namespaces} namespaces, {changes_per_second} changes/s, seed {seed}"
         );
         let world = World::new(settings, base.unwrap_or_else(wall_now).as_second());
-        Self { simulation: Arc::new(Simulation::new(world, cluster, detail)) }
+        Self { simulation: Arc::new(Simulation::new(world, age, cluster, detail)) }
     }
 
     async fn watch_kind<K: Simulated>(&self, request: WatchRequest) -> Result<WatchStream<K>, SourceError> {

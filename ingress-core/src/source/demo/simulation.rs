@@ -20,16 +20,19 @@ const STRIDE: usize = 10_000;
 pub(super) struct Simulation {
     world: Mutex<World>,
     started: Instant,
+    /// How old the world was when the clock started.
+    age: Duration,
     faults: watch::Sender<FaultTable>,
     pub(super) cluster: ClusterId,
     pub(super) detail: String,
 }
 
 impl Simulation {
-    pub(super) fn new(world: World, cluster: ClusterId, detail: String) -> Self {
+    pub(super) fn new(world: World, age: Duration, cluster: ClusterId, detail: String) -> Self {
         Self {
             world: Mutex::new(world),
             started: Instant::now(),
+            age,
             faults: watch::Sender::new(FaultTable::default()),
             cluster,
             detail,
@@ -50,7 +53,7 @@ impl Simulation {
         loop {
             {
                 let mut world = self.lock();
-                if world.advance(self.started.elapsed(), STRIDE) {
+                if world.advance(self.age.saturating_add(self.started.elapsed()), STRIDE) {
                     return see(&world);
                 }
             }
@@ -60,7 +63,7 @@ impl Simulation {
 
     /// When a point of virtual time is.
     pub(super) fn at(&self, due: Duration) -> Option<Instant> {
-        self.started.checked_add(due)
+        self.started.checked_add(due.saturating_sub(self.age))
     }
 
     pub(super) fn compact(&self) {

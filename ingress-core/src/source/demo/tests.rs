@@ -120,6 +120,34 @@ async fn the_same_seed_gives_the_same_cluster_at_the_same_time() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_begins_old_is_what_has_grown_old() {
+    let base = Timestamp::from_second(1_700_000_000).unwrap();
+    let settings =
+        Settings { ingresses: 60, namespaces: 8, changes_per_second: 2.0, seed: 3, history: 10_000 };
+    let start = |age| DemoSource::start(&settings, Some(base), age, ClusterId::sanitized("demo"));
+    let first = start(Duration::ZERO);
+    let mut watched = Fold::<Ingress>::open(&first, WatchRequest::new(LaneScope::Cluster)).await;
+    tokio::time::sleep(Duration::from_secs(140)).await;
+    let second = start(Duration::from_secs(140));
+    watched.catch_up().await.unwrap();
+    for _ in 0..5 {
+        let state = listed::<Ingress>(&second, &LaneScope::Cluster).await;
+        assert_eq!(listed::<Ingress>(&first, &LaneScope::Cluster).await, state);
+        tokio::time::sleep(Duration::from_secs(7)).await;
+    }
+    // A watch of the one goes on at the other.
+    watched.catch_up().await.unwrap();
+    let (revision, _) = watched.points.last().unwrap().clone();
+    let request = WatchRequest::resuming(LaneScope::Cluster, revision);
+    let mut resumed = Fold::<Ingress>::open(&second, request).await;
+    resumed.state.clone_from(&watched.state);
+    tokio::time::sleep(Duration::from_secs(7)).await;
+    resumed.catch_up().await.unwrap();
+    watched.catch_up().await.unwrap();
+    assert_eq!(resumed.state, watched.state);
+}
+
+#[tokio::test(start_paused = true)]
 async fn watches_of_all_scopes_converge_and_resume_from_any_point() {
     for scope in [LaneScope::Cluster, in_namespace("shop"), in_namespace("billing")] {
         let source = small().build().unwrap();
