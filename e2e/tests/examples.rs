@@ -1,16 +1,19 @@
-//! The other examples: the router inside of a host application, and the command-line tail.
+//! The other examples: the router inside of a host application, the command-line tail, and a fleet behind one address.
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use e2e::cluster::Cluster;
-use e2e::dashboard::{self, Launch};
+use e2e::dashboard::{self, Dashboard, Launch};
 use e2e::kubeconfig::Login;
 use e2e::lab::scenario_with;
 use e2e::objects::{self, name};
 use e2e::process::Process;
 use e2e::rest::Rest;
 use e2e::wait::{self, PATIENCE};
+use rustix::process::{Pid, Signal, kill_process};
 
 #[test]
 fn the_router_works_below_a_path_of_its_host() -> Result<()> {
@@ -93,4 +96,107 @@ fn tail_prints_the_changes_of_the_namespaces_it_is_given() -> Result<()> {
         ensure!(!tail.output()?.contains("panicked"), "it ended with {status}");
         Ok(())
     })
+}
+
+#[test]
+fn a_fleet_behind_one_address_outlives_its_replicas() -> Result<()> {
+    e2e::redis::find()?;
+    scenario_with(&["fleet"], Duration::from_secs(120), async |lab| {
+        let cluster = Cluster::start(lab).await?;
+        let client = cluster.client()?;
+        cluster.fill(3, 30).await?;
+        let file = cluster.kubeconfig("fleet", Login::Admin)?;
+        let temporary = lab.path().display().to_string();
+        let mut fleet = Launch::example(lab, "fleet", "")?
+            .kubeconfig(&file)
+            .args(["--replicas", "4"])
+            .environment("TMPDIR", &temporary)
+            .start()
+            .await?;
+        fleet.ready().await?;
+        let first = replicas(&fleet, 4).await?;
+        let mut streams = Vec::new();
+        for _ in 0..8 {
+            let stream = fleet.stream("").await?.of_fleet();
+            stream.wait("the snapshot", PATIENCE, |model| model.items().len() == 30).await?;
+            streams.push(stream);
+        }
+
+        // Each in turn, the one that watches among them: some streams are cut, each time, and go on at another replica.
+        let mut cut = 0;
+        for (nth, (replica, pid)) in first.iter().enumerate() {
+            kill_process(Pid::from_raw(*pid).context("no pid")?, Signal::KILL)?;
+            let value = nth.to_string();
+            // Those of this namespace are the multiples of three.
+            let gone = name(nth * 3);
+            objects::delete(&client, "team-00", &gone).await?;
+            let version = objects::annotate(&client, "team-01", &name(1), "example.com/note", &value).await?;
+            wait::until("the death to be told", PATIENCE, async || {
+                let output = fleet.process().output()?;
+                Ok(output
+                    .lines()
+                    .any(|line| line.contains(&format!("pid={pid} ")) && line.contains("SIGKILL")))
+            })
+            .await?;
+            for stream in &mut streams {
+                wait::until("a stream to go on", PATIENCE, async || {
+                    if stream.is_closed() {
+                        cut += 1;
+                        stream.resume().await?;
+                    }
+                    Ok(stream.look(|model| {
+                        model.has_version("team-01", &name(1), &version) && !model.has("team-00", &gone)
+                    }))
+                })
+                .await
+                .with_context(|| format!("after {replica} was killed"))?;
+                stream.check()?;
+            }
+        }
+        ensure!(cut >= 4, "only {cut} streams were cut");
+        let resets: usize = streams.iter().map(|stream| stream.look(|model| model.counts().resets)).sum();
+        ensure!(resets == 0, "{resets} resets");
+        let second = replicas(&fleet, 4).await?;
+        ensure!(second.iter().all(|(name, pid)| first.get(name) != Some(pid)), "{first:?}, {second:?}");
+        ensure!(fleet.rest().states().await? == objects::truth(&client).await?, "another list");
+
+        // Nothing of it is left.
+        drop(streams);
+        let output = fleet.process().output()?;
+        let redis = output.lines().find(|line| line.contains("redis-server is up")).context("no Redis")?;
+        let mut pids: Vec<i32> = second.into_values().collect();
+        pids.push(number(redis, "pid=").context("no pid")?);
+        fleet.stop().await?;
+        let left: Vec<i32> =
+            pids.into_iter().filter(|pid| Path::new(&format!("/proc/{pid}")).exists()).collect();
+        ensure!(left.is_empty(), "{left:?} still run");
+        let folders =
+            std::fs::read_dir(lab.path())?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let left: Vec<String> = folders.filter(|name| name.starts_with("ingress-fleet-")).collect();
+        ensure!(left.is_empty(), "{left:?} is still there");
+        Ok(())
+    })
+}
+
+/// The replicas that run, once there are so many, by name.
+async fn replicas(fleet: &Dashboard, count: usize) -> Result<BTreeMap<String, i32>> {
+    wait::eventually("the replicas to be up", PATIENCE, async || {
+        let mut running = BTreeMap::new();
+        for line in fleet.process().output()?.lines() {
+            let name = line.split("replica=\"").nth(1).and_then(|rest| rest.split('"').next());
+            let Some((name, pid)) = name.zip(number(line, "pid=")) else { continue };
+            if line.contains("is up") {
+                running.insert(name.to_owned(), pid);
+            } else if line.contains("has died") {
+                running.remove(name);
+            }
+        }
+        Ok((running.len() == count).then_some(running))
+    })
+    .await
+}
+
+fn number(line: &str, after: &str) -> Option<i32> {
+    let digits = line.split(after).nth(1)?;
+    digits.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }

@@ -259,6 +259,12 @@ impl SseClient {
         self.lock().records.clone()
     }
 
+    /// Takes the events so far, so that a stream which lasts does not fill the memory.
+    #[must_use]
+    pub fn take_records(&self) -> Vec<Record> {
+        std::mem::take(&mut self.lock().records)
+    }
+
     /// What `retry:` said, in milliseconds.
     #[must_use]
     pub fn retry(&self) -> Option<u64> {

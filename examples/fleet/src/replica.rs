@@ -72,9 +72,10 @@ pub(crate) async fn run(args: ReplicaArgs) -> anyhow::Result<()> {
     let source = fleet.source(source(&args).await?);
     let hub = Hub::builder(source).scope(Scope::namespaces(&args.namespaces)?).start();
 
-    // 3. The dashboard, which needn't know. One address stands for all people here, so none is limited.
+    // 3. The dashboard, which is told of the fleet for health and metrics alone. One address stands for all people here, so none is limited.
     let stats = ServerStats::new();
     let dashboard = Dashboard::builder(hub.clone())
+        .fleet(fleet.clone())
         .hosts(Hosts::loopback_and::<&str>([])?)
         .rate_limit(None)
         .stream_rate_limit(None)

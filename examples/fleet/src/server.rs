@@ -51,7 +51,7 @@ impl RedisServer {
         let child = match child {
             Ok(child) => child,
             Err(error) if error.kind() == io::ErrorKind::NotFound => bail!(
-                "redis-server is not installed: install it (`apt-get install redis-server`, `dnf install valkey`, `brew install redis`), \
+                "redis-server is not installed: install it (`apt-get install redis-server`, `brew install redis`), \
                  or name a Redis that is there with --redis redis://HOST"
             ),
             Err(error) => return Err(error).context("cannot start redis-server"),
