@@ -83,6 +83,8 @@ struct Viewer {
     namespace: Option<String>,
     /// Where it is.
     at: String,
+    /// When it came there.
+    since: Instant,
     /// When it goes elsewhere.
     until: Instant,
 }
@@ -194,7 +196,8 @@ async fn open(count: usize, places: &Places, rng: &mut StdRng) -> Result<Vec<Vie
         let query = namespace.as_ref().map(|namespace| format!("namespace={namespace}")).unwrap_or_default();
         let client = place.stream(&query).await?.of_fleet();
         client.wait("the snapshot", wait::PATIENCE, |model| model.is_following()).await?;
-        viewers.push(Viewer { client, namespace, at: place.base().to_owned(), until: soon(rng) });
+        let (at, since) = (place.base().to_owned(), Instant::now());
+        viewers.push(Viewer { client, namespace, at, since, until: soon(rng) });
     }
     Ok(viewers)
 }
@@ -329,9 +332,13 @@ async fn move_on(
 /// Opens a viewer's stream at another replica; whether it answered. If not, the stream is closed, and goes on elsewhere.
 async fn go(viewer: &mut Viewer, place: Rest) -> bool {
     place.base().clone_into(&mut viewer.at);
-    if timeout(ANSWER, viewer.client.roam(&place)).await.is_ok_and(|moved| moved.is_ok()) {
-        return true;
-    }
+    viewer.since = Instant::now();
+    let failed = match timeout(ANSWER, viewer.client.roam(&place)).await {
+        Ok(Ok(())) => return true,
+        Ok(Err(error)) => format!("{error:#}"),
+        Err(_) => format!("no answer in {ANSWER:?}"),
+    };
+    eprintln!("a viewer could not move to {}: {failed}", viewer.at);
     viewer.client.disconnect();
     false
 }
@@ -354,7 +361,10 @@ async fn compare(
         });
         match wrong {
             None => break,
-            Some(wrong) if Instant::now() > until => bail!("{wrong}"),
+            Some(wrong) if Instant::now() > until => {
+                tell(fleet, viewers, &truth).await;
+                bail!("{wrong}")
+            }
             Some(_) => sleep(STEP).await,
         }
     }
@@ -366,6 +376,34 @@ async fn compare(
         totals.comparisons += 1;
     }
     Ok(())
+}
+
+/// Tells, when something is wrong, who is: the replicas, or their viewers.
+async fn tell(fleet: &Fleet<'_>, viewers: &[Viewer], truth: &BTreeMap<String, State>) {
+    for replica in &fleet.replicas {
+        let (rest, health) = (replica.dashboard.rest(), replica.health().await);
+        let is_right = rest.states().await.map(|states| states == *truth);
+        eprintln!("{}: its list is right: {is_right:?}; {health:?}", rest.base());
+    }
+    for (nth, viewer) in viewers.iter().enumerate() {
+        let Some(wrong) = wrong_with(viewer, truth) else { continue };
+        let (since, last) = (viewer.since.elapsed(), viewer.client.last_id());
+        let (closed, records) = (viewer.client.is_closed(), viewer.client.take_records());
+        let counts = viewer.client.look(|model| (model.counts(), model.is_live()));
+        let lately: Vec<String> = records
+            .iter()
+            .rev()
+            .take(4)
+            .map(|record| {
+                format!("{:?} ago {} {:?}", record.at.elapsed(), record.event.name, record.event.id)
+            })
+            .collect();
+        eprintln!(
+            "viewer {nth} of {:?} at {} since {since:?}: {wrong}; closed: {closed}, last id {last:?}, counts and live {counts:?}; \
+             last came {lately:#?}",
+            viewer.namespace, viewer.at
+        );
+    }
 }
 
 /// How what a viewer shows differs from what is there.

@@ -170,7 +170,7 @@ impl SseClient {
         {
             let mut state = self.lock();
             state.model.connected(resume.is_some());
-            state.parser = Parser::default();
+            state.parser = Parser::after(resume.as_deref().unwrap_or_default());
             state.open = true;
         }
         let (shared, mut reading) = (Arc::clone(&self.shared), self.reading.subscribe());

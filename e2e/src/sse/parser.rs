@@ -37,6 +37,12 @@ pub struct Parser {
 }
 
 impl Parser {
+    /// Of a connection that goes on after an event with this id, which is the last one until another comes.
+    #[must_use]
+    pub fn after(id: &str) -> Self {
+        Self { last_id: id.to_owned(), ..Self::default() }
+    }
+
     /// What a browser would send as `Last-Event-ID`.
     #[must_use]
     pub fn last_id(&self) -> &str {
