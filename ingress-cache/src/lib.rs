@@ -55,6 +55,7 @@ pub mod envelope;
 #[cfg(feature = "redis")]
 pub mod fleet;
 pub mod flight;
+pub mod keep;
 pub mod memory;
 pub mod policy;
 pub mod reader;
@@ -69,6 +70,9 @@ pub use announce::{Announcements, Announces, Invalidation};
 pub use cache::{Cache, Entry, Key, Lookup, REMOVED_FOR, Stored, Use, Version};
 pub use clock::Clock;
 pub use flight::{MemoryTurns, Turn, Turns};
+pub use keep::FileKeep;
+#[cfg(feature = "redis")]
+pub use keep::RedisKeep;
 pub use memory::MemoryCache;
 pub use policy::Policy;
 pub use reader::{Answer, Cached};

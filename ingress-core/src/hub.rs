@@ -3,12 +3,13 @@
 use std::any::{Any, TypeId};
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
 use crate::access::{Attributes, Token, UserInfo};
@@ -71,6 +72,7 @@ struct Inner {
     clusters: Vec<ClusterEntry>,
     ready: AtomicBool,
     vitals: Vitals,
+    recalled: Mutex<mpsc::Receiver<Infallible>>,
     last: Mutex<Vec<LastSave>>,
     tasks: Mutex<JoinSet<()>>,
 }
@@ -345,6 +347,7 @@ impl HubBuilder {
                 ClusterEntry { endpoint, ingresses, source }
             })
             .collect();
+        let (recalling, recalled) = mpsc::channel(1);
         let mut stores = Stores {
             clusters: &clusters,
             scope: &self.scope,
@@ -352,6 +355,7 @@ impl HubBuilder {
             history: self.history,
             policy: Arc::new(self.lane),
             keep: self.keep.as_ref(),
+            recalling,
             last: Vec::new(),
             tasks: &mut tasks,
             running: &mut running,
@@ -363,7 +367,9 @@ impl HubBuilder {
         let others =
             self.others.into_iter().map(|(kind, sources)| (kind, sources.start(&mut stores, &namespaces)));
         let others = others.collect();
-        let last = std::mem::take(&mut stores.last);
+        let Stores { last, recalling, .. } = stores;
+        // Held by those alone who still wait.
+        drop(recalling);
         let ready = AtomicBool::new(false);
         let vitals = Vitals::begin(&mut tasks, running);
         let tasks = Mutex::new(tasks);
@@ -377,6 +383,7 @@ impl HubBuilder {
                 clusters,
                 ready,
                 vitals,
+                recalled: Mutex::new(recalled),
                 last: Mutex::new(last),
                 tasks,
             }),
@@ -547,6 +554,19 @@ impl Hub {
     /// Dropping the future changes nothing.
     pub async fn synced(&self) {
         self.inner.ingresses.synced().await;
+    }
+
+    /// Waits until what was [kept](HubBuilder::keep) of the last run can be seen in the stores, or it is clear that it will not be; for
+    /// two seconds at most. At once when nothing is kept. A server that begins to answer after this doesn't first show an empty state.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing.
+    pub async fn recalled(&self) {
+        // Nobody ever sends anything; it ends when nobody could.
+        if let Some(never) = self.inner.recalled.lock().await.recv().await {
+            match never {}
+        }
     }
 
     /// Whether the engine itself works: `None`, or what is wrong with it. An outage of a cluster is nothing wrong: this is about

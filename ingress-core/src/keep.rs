@@ -13,7 +13,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::clock::wall_now;
 use crate::kind::Kind;
@@ -23,6 +23,10 @@ use crate::stored::{InvalidStored, Statement, StatementReader, StatementWriter};
 
 /// How often a store that changed is written.
 const EVERY: Duration = Duration::from_secs(10);
+
+/// How often one that didn't is written all the same: so that it says nearly when it was last current, and isn't taken for forgotten by
+/// a place that keeps nothing for ever.
+const AT_LEAST_EVERY: Duration = Duration::from_secs(3600);
 
 /// A place for a hub's state.
 #[async_trait]
@@ -63,16 +67,19 @@ pub(crate) async fn recall<K: Kind>(keep: Arc<dyn Keep>) -> Option<Known<K>> {
     }
 }
 
-/// Writes a store whenever it changed, for ever.
+/// Writes a store whenever it changed, and now and then when it didn't, for ever.
 pub(crate) async fn run<K: Kind>(keep: Arc<dyn Keep>, store: Store<K>) {
     let name = name_of::<K>();
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // The first tick comes at once, and there is nothing yet.
     ticks.tick().await;
-    let mut saved = 0;
+    let (mut saved, mut since) = (0, Instant::now());
     loop {
         ticks.tick().await;
+        if since.elapsed() >= AT_LEAST_EVERY {
+            (saved, since) = (0, Instant::now());
+        }
         saved = save(&*keep, &name, &store, saved).await;
     }
 }

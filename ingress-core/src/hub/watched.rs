@@ -18,7 +18,7 @@ use crate::share::{Share, Watcher};
 use crate::source::ResourceSource;
 use crate::stats::StoreStats;
 use crate::store::Store;
-use crate::watch::aggregate::{Aggregator, Feed, Plan};
+use crate::watch::aggregate::{Aggregator, Feed, Plan, Recalling};
 use crate::watch::lane::LanePolicy;
 
 /// What all stores of a hub that starts have in common.
@@ -29,6 +29,7 @@ pub(super) struct Stores<'a> {
     pub(super) history: usize,
     pub(super) policy: Arc<LanePolicy>,
     pub(super) keep: Option<&'a Arc<dyn Keep>>,
+    pub(super) recalling: Recalling,
     pub(super) last: Vec<LastSave>,
     pub(super) tasks: &'a mut JoinSet<()>,
     pub(super) running: &'a mut Vec<AbortHandle>,
@@ -46,7 +47,8 @@ impl Stores<'_> {
         let (writer, store) = Store::new(self.epoch, self.history);
         let mut aggregator = Aggregator::new(writer, feeds, plan, self.policy.clone());
         if let Some(keep) = self.keep.filter(|_| !K::STORED.is_empty()) {
-            aggregator = aggregator.recalling(Box::pin(keep::recall(keep.clone())));
+            let recall = Box::pin(keep::recall(keep.clone()));
+            aggregator = aggregator.recalling(recall, self.recalling.clone());
             self.running.push(self.tasks.spawn(keep::run(keep.clone(), store.clone())));
             let (keep, store) = (keep.clone(), store.clone());
             self.last.push(LastSave(Box::new(move || Box::pin(keep::last(keep, store)))));

@@ -168,4 +168,21 @@ async fn nothing_is_saved_before_the_first_sync_and_then_every_change() {
     assert_eq!(read::<Ingress>(&saved().await).unwrap().objects.len(), 1);
     feed.applied(ingress("a", "y", "2")).await;
     assert_eq!(read::<Ingress>(&saved().await).unwrap().objects.len(), 2);
+    assert_eq!(
+        read::<Ingress>(&saved().await).unwrap().objects.len(),
+        2,
+        "and now and then without a change"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hub_tells_when_what_was_kept_is_shown() {
+    let shelf = Shelf::default();
+    run(&shelf, &[ingress("a", "x", "1")]).await;
+    let (hub, _handle) = hub(&shelf, Scope::All);
+    hub.recalled().await;
+    assert_eq!(shown(&hub.ingresses().snapshot()), ["a/x@1"]);
+    hub.recalled().await;
+    let (source, _handle) = cluster(ClusterInfo::new(ClusterId::new("c").unwrap(), Origin::Custom));
+    Hub::builder(source).start().recalled().await;
 }

@@ -15,6 +15,7 @@
 //! over a complete state, and at that moment the lanes that it covers end, with all that they still had on its way.
 
 use std::collections::{BTreeSet, HashMap};
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -107,6 +108,9 @@ pub struct Known<K> {
 /// What gives what was known, once.
 pub(crate) type Recall<K> = BoxFuture<'static, Option<Known<K>>>;
 
+/// Says, by being dropped, that a kind no longer waits for what was known.
+pub(crate) type Recalling = mpsc::Sender<Infallible>;
+
 /// How long what was known is waited for: the cluster itself would have answered by then.
 const RECALL: Duration = Duration::from_secs(2);
 
@@ -129,7 +133,7 @@ pub(crate) struct Aggregator<K> {
     fallen_back: HashMap<ClusterId, LaneStatus>,
     /// The lanes to begin with.
     first: Vec<LaneId>,
-    recall: Option<Recall<K>>,
+    recall: Option<(Recall<K>, Recalling)>,
     /// What was known of the lanes when they began.
     known: HashMap<LaneId, LaneStatus>,
     /// Clusters of which objects may be there that no lane speaks for.
@@ -187,9 +191,9 @@ impl<K: Kind> Aggregator<K> {
         self
     }
 
-    /// Begins with what was known, once that is told.
-    pub(crate) fn recalling(self, recall: Recall<K>) -> Self {
-        Self { recall: Some(recall), ..self }
+    /// Begins with what was known, once that is told. `recalling` is dropped when it is visible, or will not be.
+    pub(crate) fn recalling(self, recall: Recall<K>, recalling: Recalling) -> Self {
+        Self { recall: Some((recall, recalling)), ..self }
     }
 
     /// Leaves it to others to count objects.
@@ -228,22 +232,25 @@ impl<K: Kind> Aggregator<K> {
     }
 
     async fn begin(&mut self) {
-        if let Some(recall) = self.recall.take()
-            && let Ok(Some(known)) = tokio::time::timeout(RECALL, recall).await
-        {
-            self.take_over(known);
-            let of: Vec<ClusterId> = self.feeds.keys().cloned().collect();
-            for cluster in of {
-                let objects = self.writer.state().range(&cluster, None).count();
-                if let Some(feed) = self.feeds.get(&cluster).filter(|_| self.counts) {
-                    feed.counters.objects(0, objects);
-                }
+        let mut recalling = None;
+        if let Some((recall, until_visible)) = self.recall.take() {
+            recalling = Some(until_visible);
+            if let Ok(Some(known)) = tokio::time::timeout(RECALL, recall).await {
+                self.take_over(known);
+                self.count_all();
             }
         }
         for LaneId { cluster, scope, .. } in std::mem::take(&mut self.first) {
             self.start_lane(&cluster, scope);
         }
         self.writer.publish();
+        drop(recalling);
+    }
+
+    fn count_all(&self) {
+        for (cluster, feed) in self.feeds.iter().filter(|_| self.counts) {
+            feed.counters.objects(0, self.writer.state().range(cluster, None).count());
+        }
     }
 
     /// Runs until it is dropped; its lanes end with it.
