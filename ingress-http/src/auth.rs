@@ -40,6 +40,7 @@ pub use host::HostAuthentication;
 pub use oidc::{InvalidOpenIdConnect, OpenIdConnect, OpenIdConnectBuilder};
 pub use proxy::ProxyHeaders;
 pub use review::TokenReviews;
+pub(crate) use session::read_secret;
 pub use session::{CookieKey, InvalidKey};
 pub use tokens::{InvalidTokens, StaticTokens};
 

@@ -23,6 +23,7 @@ use crate::limit::{Limited, RateLimit, Rates, limit};
 use crate::metrics::http_side::{HttpCounters, Measured, Route, measure};
 use crate::problem::{Problem, ProblemType};
 use crate::protect::{Hosts, Origins, Protection, Received, receive};
+use crate::shared_key::SharedKey;
 use crate::shutdown::Shutdown;
 use crate::upstream::Budgets;
 use crate::view::{Authorization, Guard};
@@ -68,6 +69,7 @@ pub struct DashboardBuilder {
     authenticator: Option<Arc<dyn Authenticator>>,
     authorization: Authorization,
     cookie_key: Option<CookieKey>,
+    shared_key: Option<SharedKey>,
     #[cfg(feature = "server")]
     server_stats: Option<crate::server::ServerStats>,
     #[cfg(feature = "fleet")]
@@ -235,6 +237,14 @@ impl DashboardBuilder {
         self
     }
 
+    /// Sets a secret that all replicas of a fleet have; a random one, unless set. With the same secret, and stores that they share,
+    /// a stream goes on at another replica also for those who may see a part only, to whom positions are told sealed.
+    #[must_use]
+    pub fn shared_key(mut self, key: SharedKey) -> Self {
+        self.shared_key = Some(key);
+        self
+    }
+
     /// Sets how many bytes of changes may wait for one viewer; [`DEFAULT_MAX_BACKLOG`] unless set. What is pending for a viewer that reads
     /// slowly is folded to the last state of each object; if that is more than this, in memory, the viewer is told to start anew, with
     /// `reset` for the reason `lagged`.
@@ -267,7 +277,9 @@ impl DashboardBuilder {
         let counters = Arc::<HttpCounters>::default();
         // All that asks a cluster for a request's sake shares these.
         let budgets = Arc::new(Budgets::new(self.options.upstream, counters.upstream.clone()));
-        let guard = Guard::new(self.hub, Gate::new(self.authenticator, key), self.authorization, budgets);
+        let shared = self.shared_key.unwrap_or_else(SharedKey::random);
+        let gate = Gate::new(self.authenticator, key);
+        let guard = Guard::new(self.hub, gate, self.authorization, &shared, budgets);
         let app = App::new(guard, counters, self.options, self.protection, Shutdown::new());
         #[cfg(feature = "server")]
         let app = app.with_server_stats(self.server_stats);
@@ -311,6 +323,7 @@ impl Dashboard {
             authenticator: None,
             authorization: Authorization::all(),
             cookie_key: None,
+            shared_key: None,
             #[cfg(feature = "server")]
             server_stats: None,
             #[cfg(feature = "fleet")]

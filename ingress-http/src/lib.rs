@@ -78,6 +78,7 @@ mod respond;
 mod selector;
 #[cfg(feature = "server")]
 pub mod server;
+mod shared_key;
 mod shutdown;
 mod stream;
 mod transport;
@@ -93,6 +94,7 @@ pub use dashboard::{
 };
 pub use limit::RateLimit;
 pub use protect::{Hosts, InvalidHost, InvalidOrigin, Origins};
+pub use shared_key::SharedKey;
 pub use shutdown::Shutdown;
 pub use transport::Transport;
 pub use view::{Authorization, Authorizer, DEFAULT_ACCESS_HOLD, DEFAULT_ACCESS_MAX_AGE};

@@ -72,7 +72,8 @@ fn open(
     let lens = view.lens(Filter::take(&mut params)?);
     let since = params.one("since")?;
     params.finish()?;
-    let start = start(&lens, headers, since.as_deref())?;
+    let epoch = view.followed().snapshot().position().epoch;
+    let start = start(&lens, epoch, headers, since.as_deref())?;
     let streams = &app.counters().streams;
     // Last, so that nothing else refuses what was given a place.
     let place = app.place(extensions)?;
@@ -86,9 +87,9 @@ fn open(
 
 /// Where the client wants to go on. The header wins over the parameter: a browser that reconnects sends both, and the
 /// parameter is still the one of its first request.
-fn start(lens: &Lens, headers: &HeaderMap, since: Option<&str>) -> Result<Start, Problem> {
+fn start(lens: &Lens, epoch: u64, headers: &HeaderMap, since: Option<&str>) -> Result<Start, Problem> {
     let since = since.map(|text| {
-        lens.position(text).ok_or_else(|| {
+        lens.position(text, epoch).ok_or_else(|| {
             Problem::parameter("since", "`since` must be a revision, as an earlier answer gave it")
         })
     });
@@ -96,7 +97,7 @@ fn start(lens: &Lens, headers: &HeaderMap, since: Option<&str>) -> Result<Start,
     match headers.get(LAST_EVENT_ID).filter(|value| !value.is_empty()) {
         None => Ok(since.map_or(Start::Fresh, Start::Resume)),
         Some(value) => {
-            let position = value.to_str().ok().and_then(|text| lens.position(text));
+            let position = value.to_str().ok().and_then(|text| lens.position(text, epoch));
             Ok(position.map_or(Start::Unresumable, Start::Resume))
         }
     }

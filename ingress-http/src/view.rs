@@ -22,6 +22,7 @@ use crate::app::App;
 use crate::auth::{Admitted, Gate, who_asks};
 use crate::filter::Filter;
 use crate::problem::{Problem, ProblemType};
+use crate::shared_key::SharedKey;
 use crate::stream::{Feed, Segments};
 use crate::upstream::{Budgets, Upstream};
 
@@ -67,8 +68,8 @@ pub(crate) struct Veil {
 }
 
 impl Veil {
-    pub(crate) fn new() -> Self {
-        Self { seal: Seal::new(), horizons: Horizons::default() }
+    pub(crate) fn new(key: &SharedKey) -> Self {
+        Self { seal: Seal::new(key), horizons: Horizons::default() }
     }
 }
 
@@ -78,14 +79,20 @@ impl Guard {
     pub(crate) fn open(hub: Hub) -> Self {
         let budgets = Budgets::new(crate::DEFAULT_UPSTREAM_RATE_LIMIT, Arc::default());
         let gate = Gate::new(None, crate::auth::CookieKey::random());
-        Self::new(hub, gate, Authorization::all(), Arc::new(budgets))
+        Self::new(hub, gate, Authorization::all(), &SharedKey::random(), Arc::new(budgets))
     }
 }
 
 impl Guard {
-    pub(crate) fn new(hub: Hub, gate: Gate, authorization: Authorization, budgets: Arc<Budgets>) -> Self {
+    pub(crate) fn new(
+        hub: Hub,
+        gate: Gate,
+        authorization: Authorization,
+        key: &SharedKey,
+        budgets: Arc<Budgets>,
+    ) -> Self {
         let access = Access::new(authorization, Upstream::new(budgets.clone()));
-        let (veil, objects) = (Arc::new(Veil::new()), Upstream::new(budgets));
+        let (veil, objects) = (Arc::new(Veil::new(key)), Upstream::new(budgets));
         Self { inner: Arc::new(Inner { hub, gate, access, veil, objects }) }
     }
 

@@ -3,7 +3,8 @@
 //! Every namespace has a name that occurs nowhere else, so that an answer that tells of it in any way, in whatever field or header, shows.
 //! What can't be seen in one answer is looked for by comparing: as long as nothing changes that somebody may see, every answer to them
 //! stays the same to the byte (but for the time of day), tags and revisions included, and their stream is silent; and an object in a
-//! namespace that they may not see answers as one in a namespace that does not exist.
+//! namespace that they may not see answers as one in a namespace that does not exist. What a replica told, another one takes back, and that
+//! gives no more than at the first.
 
 #![expect(
     clippy::expect_used,
@@ -25,7 +26,7 @@ use ingress_core::source::scripted::{self, ClusterHandle, Feed};
 use ingress_core::source::{ClusterInfo, Origin};
 use ingress_core::{ClusterId, Hub, Ingress, Kind, NamespaceRecord};
 use ingress_http::auth::HostAuthentication;
-use ingress_http::{Authorization, Dashboard};
+use ingress_http::{Authorization, Dashboard, SharedKey};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -97,6 +98,8 @@ struct Seen {
 struct Stage {
     hub: Hub,
     router: Router,
+    /// Of another replica: with the same key and, so that both know the same at all times, over the same stores.
+    other: Router,
     grants: Arc<Mutex<Grants>>,
     objects: Objects,
     version: u64,
@@ -143,15 +146,21 @@ impl Stage {
                 (Some(_), _) => false,
             })
         });
-        let router = Dashboard::builder(hub.clone())
-            .authentication(HostAuthentication::new())
-            // What is asked here comes faster than anybody may ask.
-            .rate_limit(None)
-            .authorization(Authorization::kubernetes().max_age(MAX_AGE).unwrap())
-            .build()
-            .into_router();
+        let replica = || {
+            Dashboard::builder(hub.clone())
+                .authentication(HostAuthentication::new())
+                // What is asked here comes faster than anybody may ask.
+                .rate_limit(None)
+                .stream_rate_limit(None)
+                .authorization(Authorization::kubernetes().max_age(MAX_AGE).unwrap())
+                .shared_key(SharedKey::derive(&[7; 32]).unwrap())
+                .build()
+                .into_router()
+        };
+        let (router, other) = (replica(), replica());
         let objects = Objects::new();
-        Self { hub, router, grants, objects, version: 1, feed, _namespaces: namespaces, _cluster: cluster }
+        let (version, _namespaces, _cluster) = (1, namespaces, cluster);
+        Self { hub, router, other, grants, objects, version, feed, _namespaces, _cluster }
     }
 
     fn people(&self) -> Vec<String> {
@@ -208,13 +217,8 @@ impl Stage {
     }
 
     async fn request(&self, person: &str, path: &str, tag: Option<&str>) -> http::Response<Body> {
-        let mut request = Request::get(path);
-        if let Some(tag) = tag {
-            request = request.header("if-none-match", tag);
-        }
-        let mut request = request.body(Body::empty()).unwrap();
-        request.extensions_mut().insert(UserInfo::new(person, ["people"]));
-        self.router.clone().oneshot(request).await.unwrap()
+        let header = tag.map(|tag| ("if-none-match", tag));
+        request(&self.router, person, path, header).await
     }
 
     /// Status, and all that was said, headers included, without the time of day.
@@ -228,6 +232,21 @@ impl Stage {
         headers.remove("ratelimit");
         (parts.status, format!("{headers:?}\n{}", without_times(&body)))
     }
+}
+
+async fn request(
+    router: &Router,
+    person: &str,
+    path: &str,
+    header: Option<(&str, &str)>,
+) -> http::Response<Body> {
+    let mut request = Request::get(path);
+    if let Some((name, value)) = header {
+        request = request.header(name, value);
+    }
+    let mut request = request.body(Body::empty()).unwrap();
+    request.extensions_mut().insert(UserInfo::new(person, ["people"]));
+    router.clone().oneshot(request).await.unwrap()
 }
 
 /// The same text without `timestamp`, which is always another one, and what only the process's own doings change.
@@ -265,8 +284,9 @@ struct Stream {
 }
 
 impl Stream {
-    async fn open(stage: &Stage, person: &str) -> Self {
-        let response = stage.request(person, "/api/ingresses/stream", None).await;
+    async fn open(router: &Router, person: &str, after: Option<&str>) -> Self {
+        let header = after.map(|id| ("last-event-id", id));
+        let response = request(router, person, "/api/ingresses/stream", header).await;
         assert_eq!(response.status(), StatusCode::OK);
         Self { body: response.into_body(), buffer: String::new(), objects: Objects::new(), ended: false }
     }
@@ -417,15 +437,87 @@ async fn check_objects(stage: &Stage, person: &str) {
     assert_eq!(metrics == StatusCode::OK, seen.namespaces.is_none(), "metrics count everything");
 }
 
+/// Somebody who comes back, again and again, to where they once were: each time at another replica, and at both.
+#[derive(Default)]
+struct Roaming {
+    seen: Option<Seen>,
+    /// The first position that they were told since they may see what they may see.
+    begun: String,
+    /// Where they would go on, at each replica.
+    ends: Vec<Option<String>>,
+}
+
+impl Roaming {
+    async fn check(&mut self, stage: &Stage, person: &str) {
+        let seen = stage.seen_by(person);
+        let known = self.seen.replace(seen.clone());
+        let lasts = known.as_ref().is_some_and(|known| known.namespaces == seen.namespaces);
+        if !lasts {
+            self.begun = revision(&stage.router, person).await;
+        }
+        let mut ends = Vec::new();
+        for router in [&stage.router, &stage.other] {
+            let said = Stream::open(router, person, Some(&self.begun)).await.read().await;
+            assert!(!said.contains("event: reset"), "{person}: {said}");
+            ends.push(
+                said.lines().filter_map(|line| line.strip_prefix("id: ")).next_back().map(str::to_owned),
+            );
+        }
+        if seen.namespaces.is_some() {
+            // What is the same tells that nothing happened; so nothing that a replica found out when it was asked is ever the same.
+            assert_ne!(revision(&stage.router, person).await, revision(&stage.other, person).await);
+            assert_eq!(ends[0], ends[1], "{person}: of the same changes");
+            if known == Some(seen) && lasts && !self.ends.is_empty() {
+                assert_eq!(ends, self.ends, "{person}: as if nothing had happened");
+            }
+        }
+        self.ends = ends;
+    }
+}
+
+async fn revision(router: &Router, person: &str) -> String {
+    let body = request(router, person, "/api/ingresses", None).await.into_body();
+    let list: Value = serde_json::from_slice(&body.collect().await.unwrap().to_bytes()).unwrap();
+    list["revision"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_position_of_another_replica_is_good_for_those_who_may_see_the_same() {
+    let granted =
+        [vec![true, true, false, false, false], vec![true, true, false, false, false], vec![true; 5]];
+    let mut stage = Stage::set(&granted).await;
+    stage.play(&Step::Put { namespace: 0, name: 0 }).await;
+    let told = revision(&stage.router, "person-0").await;
+    stage.play(&Step::Put { namespace: 1, name: 1 }).await;
+    stage.play(&Step::Put { namespace: 4, name: 1 }).await;
+    for router in [&stage.router, &stage.other] {
+        for (person, goes_on) in [("person-0", true), ("person-1", true), ("person-2", false), ("all", false)]
+        {
+            let said = Stream::open(router, person, Some(&told)).await.read().await;
+            assert_eq!(!said.contains("event: reset"), goes_on, "{person}: {said}");
+            assert_eq!(said.matches("event: added").count(), usize::from(goes_on), "{person}: {said}");
+        }
+    }
+    // Whoever shares no key opens nothing.
+    let stranger = Dashboard::builder(stage.hub.clone())
+        .authentication(HostAuthentication::new())
+        .authorization(Authorization::kubernetes())
+        .build()
+        .into_router();
+    let said = Stream::open(&stranger, "person-0", Some(&told)).await.read().await;
+    assert!(said.contains("event: reset"), "{said}");
+}
+
 async fn run(granted: Vec<Vec<bool>>, steps: Vec<Step>) {
     let mut stage = Stage::set(&granted).await;
     let mut told: BTreeMap<String, Told> = BTreeMap::new();
     let mut streams = BTreeMap::new();
     for person in stage.people() {
-        let mut stream = Stream::open(&stage, &person).await;
+        let mut stream = Stream::open(&stage.router, &person, None).await;
         stream.read().await;
         streams.insert(person, stream);
     }
+    let mut roaming: BTreeMap<String, Roaming> = BTreeMap::new();
     for step in &steps {
         let before: BTreeMap<String, Seen> =
             stage.people().into_iter().map(|person| (person.clone(), stage.seen_by(&person))).collect();
@@ -433,6 +525,7 @@ async fn run(granted: Vec<Vec<bool>>, steps: Vec<Step>) {
         for person in stage.people() {
             check_answers(&stage, &person, told.entry(person.clone()).or_default()).await;
             check_objects(&stage, &person).await;
+            roaming.entry(person.clone()).or_default().check(&stage, &person).await;
             let seen = stage.seen_by(&person);
             let stream = streams.get_mut(&person).unwrap();
             let said = stream.read().await;

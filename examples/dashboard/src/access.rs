@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use ingress_core::Hub;
 use ingress_http::auth::{CookieKey, OpenIdConnect, ProxyHeaders, StaticTokens, TokenReviews};
 use ingress_http::client::TrustedProxies;
-use ingress_http::{Authorization, DashboardBuilder};
+use ingress_http::{Authorization, DashboardBuilder, SharedKey};
 
 use crate::args::access::{self, AccessArgs, Authentication};
 use crate::failure::Failure;
@@ -19,7 +19,8 @@ pub(crate) fn configure(
 ) -> Result<DashboardBuilder, Failure> {
     if let Some(path) = &args.cookie_key_file {
         let key = CookieKey::read(path).map_err(|error| flagged("--cookie-key-file", error))?;
-        builder = builder.cookie_key(key);
+        let shared = SharedKey::read(path).map_err(|error| flagged("--cookie-key-file", error))?;
+        builder = builder.cookie_key(key).shared_key(shared);
     }
     let mut authorization = match args.authorization {
         access::Authorization::All => Authorization::all(),

@@ -23,6 +23,7 @@ use crate::app::App;
 use crate::client::is_secure;
 use crate::problem::{Problem, ProblemType};
 use crate::respond;
+use crate::shared_key::MIN_SECRET;
 
 pub(super) const NAME: &str = "ingress-session";
 /// How long a session lasts at most: a working day, and then some.
@@ -50,6 +51,27 @@ impl fmt::Display for InvalidKey {
 
 impl std::error::Error for InvalidKey {}
 
+impl InvalidKey {
+    pub(crate) fn unless_long(secret: &[u8]) -> Result<(), Self> {
+        if secret.len() >= MIN_SECRET {
+            return Ok(());
+        }
+        Err(Self(format!(
+            "the secret must have at least {MIN_SECRET} bytes: `openssl rand -hex 32` makes one"
+        )))
+    }
+}
+
+/// Makes a key of what is in a file, without white space around it.
+pub(crate) fn read_secret<K>(
+    path: &Path,
+    derive: impl FnOnce(&[u8]) -> Result<K, InvalidKey>,
+) -> Result<K, InvalidKey> {
+    let named = |problem: String| InvalidKey(format!("{}: {problem}", path.display()));
+    let secret = std::fs::read(path).map_err(|error| named(error.to_string()))?;
+    derive(secret.trim_ascii()).map_err(|InvalidKey(problem)| named(problem))
+}
+
 impl CookieKey {
     /// A key that nobody else has, and that is gone with the process: everybody signs in again after a restart.
     #[must_use]
@@ -63,11 +85,7 @@ impl CookieKey {
     ///
     /// When the secret is shorter.
     pub fn derive(secret: &[u8]) -> Result<Self, InvalidKey> {
-        if secret.len() < 32 {
-            return Err(InvalidKey(
-                "the secret must have at least 32 bytes: `openssl rand -hex 32` makes one".into(),
-            ));
-        }
+        InvalidKey::unless_long(secret)?;
         Ok(Self(Key::derive_from(secret)))
     }
 
@@ -77,10 +95,7 @@ impl CookieKey {
     ///
     /// When the file can't be read, or is shorter than 32 bytes.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, InvalidKey> {
-        let path = path.as_ref();
-        let named = |problem: String| InvalidKey(format!("{}: {problem}", path.display()));
-        let secret = std::fs::read(path).map_err(|error| named(error.to_string()))?;
-        Self::derive(secret.trim_ascii()).map_err(|InvalidKey(problem)| named(problem))
+        read_secret(path.as_ref(), Self::derive)
     }
 
     pub(super) fn key(&self) -> &Key {

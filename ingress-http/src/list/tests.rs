@@ -15,7 +15,7 @@ fn store() -> (Writer<Ingress>, Store<Ingress>) {
 }
 
 fn all(filter: Filter) -> Lens {
-    Lens::new(filter, Grants::All, Arc::new(Veil::new()))
+    Lens::new(filter, Grants::All, Arc::new(Veil::new(&crate::SharedKey::random())))
 }
 
 fn ask(store: &Store<Ingress>, query: &str) -> Value {

@@ -56,6 +56,8 @@ pub(super) struct Span {
 #[derive(Debug)]
 pub(super) struct Run {
     span: Span,
+    /// The last change that is told: as good to go on from as the span's end, and, unlike that, nothing that moves by itself.
+    last: Position,
     parts: Vec<Part>,
     weight: usize,
     skipped: u64,
@@ -137,8 +139,9 @@ impl Run {
         entries.sort_unstable_by_key(|(ordinal, _)| *ordinal);
         let skipped = seen.saturating_sub(known + entries.len() as u64);
         let weight = entries.iter().map(|(_, entry)| entry.weight()).sum();
+        let last = entries.last().and_then(|(ordinal, _)| position_of(*ordinal, batches)).unwrap_or(span.to);
         let parts = if weight > bound { Vec::new() } else { in_parts(entries) };
-        Self { span, parts, weight, skipped }
+        Self { span, last, parts, weight, skipped }
     }
 
     /// Whether it weighs more than a viewer may have waiting: to tell everything anew is better.
@@ -164,6 +167,11 @@ impl Run {
         self.parts.len()
     }
 
+    /// Where whoever was told all of it goes on: for those who may see everything at its end, so that they needn't be told of that again.
+    fn id(&self, lens: &Lens) -> Position {
+        if lens.sees_all() { self.span.to } else { self.last }
+    }
+
     /// One part as events; kept for the next one who asks, if there is to be one.
     pub(super) fn part(
         &self,
@@ -184,7 +192,7 @@ impl Run {
         let mut frames = Frames::new(form);
         let is_last = at + 1 == self.parts.len();
         for (nth, entry) in (1..).zip(&part.entries) {
-            let id = (is_last && nth == part.entries.len()).then(|| lens.mark(self.span.to));
+            let id = (is_last && nth == part.entries.len()).then(|| lens.mark(self.id(lens)));
             frames.change(&entry.event(), id, breaker_of)?;
         }
         let part = frames.into_shared();
@@ -206,6 +214,13 @@ fn follow<'a>(
     let was_shown = !matches!(event, Event::Added(..));
     let fold = objects.entry(key).or_insert(Fold { was_shown, is_shown, last, ordinal });
     (fold.is_shown, fold.last, fold.ordinal) = (is_shown, last, ordinal);
+}
+
+/// The position of a change with this ordinal.
+fn position_of(ordinal: u64, batches: &[(Arc<Batch<Ingress>>, usize)]) -> Option<Position> {
+    let holds = |batch: &Batch<Ingress>| (batch.first_ordinal..=batch.last_ordinal()).contains(&ordinal);
+    let (batch, _) = batches.iter().find(|(batch, _)| holds(batch))?;
+    Some(Position::new(batch.epoch, batch.first_seq + (ordinal - batch.first_ordinal)))
 }
 
 fn in_parts(entries: Vec<(u64, Entry)>) -> Vec<Part> {

@@ -312,7 +312,7 @@ fn the_resume_point_is_read_from_header_and_parameter() {
         if let Some(value) = header {
             headers.insert(LAST_EVENT_ID, HeaderValue::from_static(value));
         }
-        start(&lens(""), &headers, since)
+        start(&lens(""), EPOCH, &headers, since)
     };
     let resume = |seq| Start::Resume(Position::new(EPOCH, seq));
     assert_eq!(start_of(None, None).unwrap(), Start::Fresh);

@@ -13,7 +13,7 @@ use ingress_core::{
 
 use super::Veil;
 use super::grants::{Grants, LaneSight};
-use super::seal::Mark;
+use super::seal::{Mark, Of};
 use crate::cursor::fingerprint;
 use crate::filter::Filter;
 
@@ -94,28 +94,24 @@ impl Lens {
             .filter(|(_, sight)| *sight != LaneSight::Hidden)
     }
 
-    /// A position, as this viewer may know it.
+    /// The position of a change that is shown, as this viewer may know it.
     pub(crate) fn mark(&self, position: Position) -> Mark {
-        if self.sees_all() { Mark::Plain(position) } else { self.veil.seal.seal(self.salted(position)) }
+        self.told(position, Of::Change)
     }
 
     /// Since when what may be seen is as it is in a snapshot, as this viewer may know it; `clusters` are those of the snapshot, in order.
     pub(crate) fn since(&self, snapshot: &Snapshot<Ingress>, clusters: &[ClusterId]) -> Mark {
-        self.mark(self.veil.horizons.of(&self.grants, clusters, snapshot))
+        self.told(self.veil.horizons.of(&self.grants, clusters, snapshot), Of::State)
     }
 
-    /// The position that a viewer gives back; `None` for what this viewer can't have been given.
-    pub(crate) fn position(&self, text: &str) -> Option<Position> {
-        if self.sees_all() {
-            text.parse().ok()
-        } else {
-            self.veil.seal.open(text).map(|sealed| self.salted(sealed))
-        }
+    fn told(&self, position: Position, of: Of) -> Mark {
+        if self.sees_all() { Mark::Plain(position) } else { self.veil.seal.seal(position, of, self.salt) }
     }
 
-    /// Its own inverse.
-    fn salted(&self, position: Position) -> Position {
-        Position::new(position.epoch ^ self.salt, position.seq)
+    /// The position that a viewer gives back in a run of this epoch; `None` for what this viewer can't have been given, here or by a replica
+    /// that shares the key.
+    pub(crate) fn position(&self, text: &str, epoch: u64) -> Option<Position> {
+        if self.sees_all() { text.parse().ok() } else { self.veil.seal.open(text, self.salt, epoch) }
     }
 
     /// Everything that is shown, ordered by key; `clusters` are those of the snapshot, in order. Only the ranges of namespaces that

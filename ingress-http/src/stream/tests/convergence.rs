@@ -158,7 +158,7 @@ struct Scene {
 impl Scene {
     fn set(query: &str, history: usize, backlog: usize) -> Self {
         let (writer, store) = store(history);
-        let veil = Arc::new(Veil::new());
+        let veil = Arc::new(Veil::new(&crate::SharedKey::random()));
         let all = [Grants::All, grants(&[("c", &["n0", "n1"])]), grants(&[("c", &["n2"])])];
         let feeds = all.map(|grants| {
             let lens = Lens::new(filter(query), grants, veil.clone());
@@ -198,7 +198,7 @@ impl Scene {
                 self.client.forget();
                 Start::Fresh
             }
-            Some(id) => feed.lens.position(id).map_or(Start::Unresumable, Start::Resume),
+            Some(id) => feed.lens.position(id, EPOCH).map_or(Start::Unresumable, Start::Resume),
         };
         self.client.ahead = true;
         self.viewer = Viewer::new(&self.store, feed, start);
