@@ -20,11 +20,13 @@ pub(crate) mod oidc;
 #[cfg(feature = "otel")]
 pub(crate) mod otlp;
 pub(crate) mod redis;
+pub(crate) mod state;
 
 use access::AccessArgs;
 #[cfg(feature = "otel")]
 use otlp::OtlpEndpoint;
 use redis::RedisArgs;
+use state::StateArgs;
 
 /// A live view of a Kubernetes cluster's ingresses, in the browser.
 ///
@@ -113,6 +115,9 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     pub(crate) access: AccessArgs,
+
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
 
     #[command(flatten)]
     pub(crate) protection: Protection,

@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Parser as _;
+use ingress_cache::FileKeep;
 use ingress_core::resilience::backoff::{BackoffPolicy, Jitter};
 use ingress_core::{Hub, HubBuilder, Namespace, Scope};
 use ingress_http::{Dashboard, DashboardBuilder};
@@ -84,6 +85,8 @@ async fn run(args: &Args) -> Result<(), Failure> {
         reporters.spawn(async move { provider.connect().await });
     }
     let dashboard = protection::protect(dashboard, &args.protection, address)?;
+    // Whoever connects meanwhile waits, and isn't shown an empty state first.
+    hub.recalled().await;
     announce(args, address, tls.is_some());
     serve::until_stopped(listener, tls, hub, fleet, dashboard, &mut signals).await;
     Ok(())
@@ -94,6 +97,9 @@ fn hub(args: &Args, builder: HubBuilder) -> Result<HubBuilder, Failure> {
     let mut builder = builder.scope(Scope::namespaces(names).map_err(Failure::configuration)?);
     if let Some(wait) = args.denied_retry {
         builder = builder.denied_backoff(steady(wait).map_err(Failure::configuration)?);
+    }
+    if let Some(directory) = &args.state.state_dir {
+        builder = builder.keep(FileKeep::new(directory));
     }
     Ok(builder)
 }
