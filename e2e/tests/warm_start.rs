@@ -29,7 +29,7 @@ fn state_file(directory: &Path) -> PathBuf {
 
 #[test]
 fn a_restart_shows_what_was_known_and_then_only_the_differences() -> Result<()> {
-    scenario_with(&["dashboard", "dashboard-again"], Duration::from_secs(150), async |lab| {
+    scenario_with(&["dashboard"], Duration::from_secs(150), async |lab| {
         let directory = lab.file("state");
         let Stage { dashboard, cluster, gate, client, account, .. } =
             Stage::set(lab, 5, 200, |launch| keeping(launch, &directory)).await?;
@@ -75,8 +75,7 @@ fn a_restart_shows_what_was_known_and_then_only_the_differences() -> Result<()> 
 
 #[test]
 fn a_killed_program_and_a_damaged_state_cost_nothing_but_the_head_start() -> Result<()> {
-    let logs = ["dashboard", "dashboard-killed", "dashboard-damaged"];
-    scenario_with(&logs, Duration::from_secs(150), async |lab| {
+    scenario_with(&["dashboard"], Duration::from_secs(150), async |lab| {
         let directory = lab.file("state");
         let Stage { dashboard, cluster, gate, client, account, .. } =
             Stage::set(lab, 3, 60, |launch| keeping(launch, &directory)).await?;

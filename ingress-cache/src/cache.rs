@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::clock;
+use crate::place::Place;
 
 /// What values of one sort are for: it names their part of the cache, in keys, metrics and `Cache-Status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -243,6 +244,11 @@ pub trait Cache: Send + Sync + 'static {
 
     /// How long a removed or replaced value may still be seen through this cache, in the worst case.
     fn staleness(&self) -> Duration;
+
+    /// The places in which its values lie, and how they are doing; the nearest first. None, unless a cache says so.
+    fn places(&self) -> Vec<Place> {
+        Vec::new()
+    }
 }
 
 #[cfg(test)]

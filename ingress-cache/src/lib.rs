@@ -57,6 +57,7 @@ pub mod fleet;
 pub mod flight;
 pub mod keep;
 pub mod memory;
+pub mod place;
 pub mod policy;
 pub mod reader;
 #[cfg(feature = "redis")]
@@ -74,6 +75,7 @@ pub use keep::FileKeep;
 #[cfg(feature = "redis")]
 pub use keep::RedisKeep;
 pub use memory::MemoryCache;
+pub use place::{Place, PlaceFault, PlaceState};
 pub use policy::Policy;
 pub use reader::{Answer, Cached};
 pub use stats::{CacheStats, ReadStats};

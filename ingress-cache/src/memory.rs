@@ -19,6 +19,7 @@ use moka::ops::compute::{CompResult, Op};
 
 use crate::cache::{Cache, Entry, Key, Lookup, Stored, Use, Version};
 use crate::clock::{self, Clock};
+use crate::place::Place;
 use crate::policy::Policy;
 use crate::stats::{CacheStats, Tally, weight};
 
@@ -183,6 +184,10 @@ impl Cache for MemoryCache {
 
     fn staleness(&self) -> Duration {
         Duration::ZERO
+    }
+
+    fn places(&self) -> Vec<Place> {
+        vec![Place::always("memory", self.stats())]
     }
 }
 

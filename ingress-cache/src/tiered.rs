@@ -26,6 +26,7 @@ use self::listener::Listener;
 use crate::announce::Announces;
 use crate::cache::{Cache, Entry, Key, Lookup, Stored};
 use crate::memory::MemoryCache;
+use crate::place::Place;
 
 mod listener;
 #[cfg(test)]
@@ -139,6 +140,12 @@ impl<C: Cache + Announces> Cache for Tiered<C> {
 
     fn staleness(&self) -> Duration {
         DEAF.max(self.shared.unheard()).saturating_add(self.shared.staleness())
+    }
+
+    fn places(&self) -> Vec<Place> {
+        let mut places = self.memory.places();
+        places.append(&mut self.shared.places());
+        places
     }
 }
 

@@ -11,5 +11,8 @@ pub const INGRESS_DETAIL: Use = Use::new("ingress-detail");
 /// How a cluster is; [`Policy::HEALTH`](crate::policy::Policy::HEALTH).
 pub const HEALTH: Use = Use::new("health");
 
+/// Whose a token is, under [hashed](crate::cache::Key::hashed) keys; [`Policy::ACCESS_REVIEWS`](crate::policy::Policy::ACCESS_REVIEWS).
+pub const TOKEN_REVIEWS: Use = Use::new("token-reviews");
+
 /// What somebody may do, under [hashed](crate::cache::Key::hashed) keys; [`Policy::ACCESS_REVIEWS`](crate::policy::Policy::ACCESS_REVIEWS).
 pub const ACCESS_REVIEWS: Use = Use::new("access-reviews");

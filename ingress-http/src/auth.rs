@@ -22,6 +22,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use http::HeaderValue;
 use http::request::Parts;
+use ingress_cache::Use;
+use ingress_cache::stats::ReadStats;
 use ingress_core::access::UserInfo;
 
 mod gate;
@@ -68,6 +70,11 @@ pub trait Authenticator: Send + Sync + 'static {
 
     /// How people say who they are: what the page offers, and what a 401 asks for.
     fn scheme(&self) -> Scheme;
+
+    /// What it read through a cache, for metrics; `None` if there is none.
+    fn reads(&self) -> Option<(Use, ReadStats)> {
+        None
+    }
 
     /// Where people sign in, if they do that with an OpenID Connect provider. Then the router answers `/auth/login` and
     /// `/auth/callback`, and keeps what they brought from there in an encrypted cookie; [`authenticate`](Self::authenticate) is not asked.

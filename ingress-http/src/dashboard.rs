@@ -11,12 +11,14 @@ use axum::http::{HeaderValue, Uri, header};
 use axum::middleware;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get};
+use ingress_cache::{Cache, Turns};
 use ingress_core::Hub;
 use tokio::sync::Semaphore;
 use tower::util::option_layer;
 
 use crate::app::{App, Options};
 use crate::auth::{Authenticator, CookieKey, Gate, authenticate, session};
+use crate::caches::Caching;
 use crate::client::TrustedProxies;
 use crate::limit::place::Capacity;
 use crate::limit::{Limited, RateLimit, Rates, limit};
@@ -70,6 +72,7 @@ pub struct DashboardBuilder {
     authorization: Authorization,
     cookie_key: Option<CookieKey>,
     shared_key: Option<SharedKey>,
+    caching: Option<Caching>,
     #[cfg(feature = "server")]
     server_stats: Option<crate::server::ServerStats>,
     #[cfg(feature = "fleet")]
@@ -245,6 +248,27 @@ impl DashboardBuilder {
         self
     }
 
+    /// Sets where is kept what was asked of clusters: whole objects, and what people may do. This process's memory, unless set; one that replicas
+    /// share has each question asked once for all of them. It goes by the system's clock.
+    ///
+    /// What is kept of people is sealed with the [shared key](Self::shared_key), and found by those alone who have it. A cache that is slow or
+    /// down fails no request.
+    #[must_use]
+    pub fn cache(mut self, cache: Arc<dyn Cache>) -> Self {
+        let turns = self.caching.and_then(|caching| caching.turns);
+        self.caching = Some(Caching { turns, ..Caching::of(cache) });
+        self
+    }
+
+    /// Sets who says which replica reads an object from its cluster while the others wait for it; each reads for itself, unless set.
+    /// It is of use with a [cache](Self::cache) that they share.
+    #[must_use]
+    pub fn cache_turns(mut self, turns: Arc<dyn Turns>) -> Self {
+        let caching = self.caching.unwrap_or_else(Caching::memory);
+        self.caching = Some(Caching { turns: Some(turns), ..caching });
+        self
+    }
+
     /// Sets how many bytes of changes may wait for one viewer; [`DEFAULT_MAX_BACKLOG`] unless set. What is pending for a viewer that reads
     /// slowly is folded to the last state of each object; if that is more than this, in memory, the viewer is told to start anew, with
     /// `reset` for the reason `lagged`.
@@ -279,7 +303,8 @@ impl DashboardBuilder {
         let budgets = Arc::new(Budgets::new(self.options.upstream, counters.upstream.clone()));
         let shared = self.shared_key.unwrap_or_else(SharedKey::random);
         let gate = Gate::new(self.authenticator, key);
-        let guard = Guard::new(self.hub, gate, self.authorization, &shared, budgets);
+        let caching = self.caching.unwrap_or_else(Caching::memory);
+        let guard = Guard::new(self.hub, gate, self.authorization, &shared, &caching, budgets);
         let app = App::new(guard, counters, self.options, self.protection, Shutdown::new());
         #[cfg(feature = "server")]
         let app = app.with_server_stats(self.server_stats);
@@ -324,6 +349,7 @@ impl Dashboard {
             authorization: Authorization::all(),
             cookie_key: None,
             shared_key: None,
+            caching: None,
             #[cfg(feature = "server")]
             server_stats: None,
             #[cfg(feature = "fleet")]

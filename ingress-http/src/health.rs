@@ -7,6 +7,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderValue, StatusCode};
+use ingress_cache::Place;
 use ingress_core::clock::{Timestamp, wall_now};
 use ingress_core::{ClusterStatus, LaneState};
 use serde::Serialize;
@@ -44,11 +45,9 @@ pub(crate) async fn health(State(app): State<App>, view: Result<View, Problem>) 
         Err(problem) if problem.kind() == ProblemType::AccessUnknown => None,
         Err(problem) => return Err(problem),
     };
-    #[cfg_attr(
-        not(feature = "fleet"),
-        expect(unused_mut, reason = "only of a replica there is more to tell")
-    )]
     let (status, mut health) = judge(&clusters, lanes, app.is_demo(), wall_now());
+    let places = app.guard().places();
+    health.checks.caches = places.iter().map(CacheCheck::new).collect();
     #[cfg(feature = "fleet")]
     {
         health.checks.fleet = app.fleet().map(crate::fleet::FleetCheck::of);
@@ -105,6 +104,36 @@ struct Checks<'a> {
     #[cfg(feature = "fleet")]
     #[serde(skip_serializing_if = "Option::is_none")]
     fleet: Option<crate::fleet::FleetCheck>,
+    /// What is wrong with one of these costs time, and is no reason not to be healthy.
+    caches: Vec<CacheCheck<'a>>,
+}
+
+#[derive(Serialize)]
+struct CacheCheck<'a> {
+    kind: &'static str,
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<Text<Timestamp>>,
+    #[serde(rename = "lastError", skip_serializing_if = "Option::is_none")]
+    last_error: Option<CacheError<'a>>,
+}
+
+#[derive(Serialize)]
+struct CacheError<'a> {
+    kind: &'static str,
+    message: &'a str,
+    at: Text<Timestamp>,
+}
+
+impl<'a> CacheCheck<'a> {
+    fn new(place: &'a Place) -> Self {
+        let last_error = place.fault.as_ref().map(|fault| CacheError {
+            kind: fault.kind,
+            message: &fault.message,
+            at: Text(fault.at),
+        });
+        Self { kind: place.kind, state: place.state.as_str(), since: place.since.map(Text), last_error }
+    }
 }
 
 #[derive(Serialize)]
@@ -176,6 +205,7 @@ fn judge(
             clusters: if clusters.len() > 1 { each().collect() } else { Vec::new() },
             #[cfg(feature = "fleet")]
             fleet: None,
+            caches: Vec::new(),
         },
         demo,
     };

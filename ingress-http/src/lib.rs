@@ -48,6 +48,7 @@
 
 mod app;
 pub mod auth;
+mod caches;
 pub mod client;
 mod coding;
 mod conditional;
@@ -75,6 +76,7 @@ mod partial;
 pub mod problem;
 mod protect;
 mod respond;
+mod reviews;
 mod selector;
 #[cfg(feature = "server")]
 pub mod server;

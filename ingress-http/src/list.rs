@@ -47,7 +47,7 @@ pub(crate) async fn list(
     let question = Question::parse(query.as_deref(), |filter| view.lens(filter))?;
     let shown = view.ingresses();
     let revision = shown.since(&question.lens);
-    let tag = question.tag(revision);
+    let tag = question.tag(revision, &shown);
     if tag.is_known(&headers) {
         return Ok(respond::varies(respond::not_modified(&tag)));
     }
@@ -91,8 +91,16 @@ impl Question {
         Ok(Self { lens: lens(filter), order, limit, cursor })
     }
 
-    fn tag(&self, revision: Mark) -> Tag {
-        Tag::new(revision, &(&self.lens, self.order, self.limit, &self.cursor))
+    /// Replicas that share their positions give the same tag to the same answer. Between two positions that all of them share, each has some
+    /// of its own, for what it says of its lanes; so those are in the tag, too.
+    fn tag(&self, revision: Mark, shown: &Shown) -> Tag {
+        let lanes = shown.lanes(&self.lens).map(|(status, _)| {
+            let times =
+                [Some(status.since), status.stale_since].map(|time| time.map(Timestamp::as_nanosecond));
+            (&status.id, status.state.as_str(), times, status.failures)
+        });
+        let lanes: Vec<_> = lanes.collect();
+        Tag::new(revision, &(&self.lens, self.order, self.limit, &self.cursor, lanes))
     }
 
     /// Whether it asks for all that is shown, as the store has it: keys sort by cluster first.

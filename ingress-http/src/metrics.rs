@@ -26,6 +26,7 @@ use crate::params::Params;
 use crate::problem::{Problem, ProblemType};
 use crate::respond;
 
+mod caches;
 mod engine;
 mod family;
 #[cfg(feature = "fleet")]
@@ -101,6 +102,8 @@ impl Collector for Ours {
         if let Some(fleet) = self.app.fleet() {
             fleet::encode(&fleet.status(), &mut families)?;
         }
+        let guard = self.app.guard();
+        caches::encode(&guard.reads(), &guard.places(), &mut families)?;
         engine::encode(&self.engine, &mut families)
     }
 }

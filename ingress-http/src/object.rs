@@ -1,13 +1,14 @@
 //! `GET /api/ingresses/{namespace}/{name}`, and the same with `/yaml`.
 //!
 //! The JSON form is the record that is in memory anyway. The YAML form is the whole object, asked of the cluster for this
-//! request; whatever the cluster says to that, the client is told. Only objects in the hub's scope are asked for: this
+//! request, or lately for another one, as `Cache-Status` says: then it is of the very revision that the record has. Whatever the cluster
+//! says to that, the client is told. Only objects in the hub's scope are asked for: this
 //! process may be allowed to read more than it was told to show.
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use ingress_core::{ClusterId, Namespace, ObjectKey};
 
 use crate::app::App;
@@ -21,6 +22,9 @@ use crate::selector::is_dns_subdomain;
 use crate::view::{Lens, Shown, View};
 use crate::wire::Item;
 use crate::yaml;
+
+/// How an answer came (RFC 9211).
+const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
 type Names = Result<Path<(String, String)>, PathRejection>;
 
@@ -135,11 +139,16 @@ async fn whole(app: &App, view: &View, wanted: &Wanted) -> Result<Response, Prob
     if !view.may_read(&key) {
         return Err(wanted.unknown(&view.ingresses(), &wanted.lens(view)));
     }
-    let object = view.ingress_object(&key).await.map_err(|error| Problem::from(&error))?;
+    let (object, came) = view.ingress_object(&key).await.map_err(|error| Problem::from(&error))?;
     let mut text = String::new();
     if app.is_demo_cluster(key.cluster()) {
         text.push_str("# Of a simulated cluster: nothing of this is real.\n");
     }
     text.push_str(&yaml::from_json(&object)?);
-    Ok(respond::answer(StatusCode::OK, HeaderValue::from_static("application/yaml"), text))
+    let response = respond::answer(StatusCode::OK, HeaderValue::from_static("application/yaml"), text);
+    // Its text is words and numbers, which are always a valid value.
+    Ok(match came.and_then(|came| HeaderValue::try_from(came.to_string()).ok()) {
+        Some(came) => respond::with_header(response, CACHE_STATUS, came),
+        None => response,
+    })
 }

@@ -54,6 +54,48 @@ impl SharedKey {
     pub(crate) fn of(&self, purpose: &str) -> [u8; 32] {
         derived(purpose, &self.0)
     }
+
+    /// What seals things for one purpose.
+    pub(crate) fn mac(&self, purpose: &str) -> Mac {
+        Mac(derived(purpose, &self.of("seals")))
+    }
+}
+
+/// Seals what is shown to others, and given back by them: HMAC-SHA256 (RFC 2104).
+pub(crate) struct Mac([u8; 32]);
+
+impl fmt::Debug for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Mac(…)")
+    }
+}
+
+impl Mac {
+    /// The seal of some parts, each with its length.
+    pub(crate) fn of(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let mut inner = self.padded(0x36);
+        for part in parts {
+            inner.update((part.len() as u64).to_be_bytes());
+            inner.update(part);
+        }
+        let mut outer = self.padded(0x5c);
+        outer.update(inner.finalize());
+        outer.finalize().into()
+    }
+
+    /// Whether this is the seal of these parts; finding out takes as long whatever it is.
+    pub(crate) fn is_of(&self, seal: &[u8], parts: &[&[u8]]) -> bool {
+        let ours = self.of(parts);
+        let differs = ours.iter().zip(seal).fold(0, |differs, (one, other)| differs | (one ^ other));
+        seal.len() == ours.len() && differs == 0
+    }
+
+    fn padded(&self, with: u8) -> Sha256 {
+        let mut hash = Sha256::new();
+        hash.update(self.0.map(|byte| byte ^ with));
+        hash.update([with; 32]);
+        hash
+    }
 }
 
 /// What is derived is never shown to anybody, so that a hash is enough, without HMAC's guard against making it longer.
@@ -80,6 +122,16 @@ mod tests {
         assert_ne!(SharedKey::random().of("a"), SharedKey::random().of("a"));
         assert!(SharedKey::derive(&secret[1..]).is_err());
         assert!(!format!("{one:?}").contains('7'));
+    }
+
+    #[test]
+    fn a_seal_is_the_hmac_that_everybody_knows() {
+        let mac = Mac([7; 32]);
+        let hex: String = mac.of(&[b"hi"]).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, "3e3dcb6fc6085a7487558d100acb2be51595c49271fedaaca2a0a74c8f7ef0e6");
+        assert!(mac.is_of(&mac.of(&[b"a", b"b"]), &[b"a", b"b"]));
+        assert!(!mac.is_of(&mac.of(&[b"a", b"b"]), &[b"ab"]));
+        assert!(!mac.is_of(b"", &[b"hi"]) && !mac.is_of(&mac.of(&[b"hi"])[..31], &[b"hi"]));
     }
 
     #[test]

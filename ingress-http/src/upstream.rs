@@ -26,7 +26,7 @@ mod tests;
 
 type Answer<V> = BoxFuture<'static, Result<V, SourceError>>;
 
-/// One kind of question: `K` says what is asked, and names the cluster; `V` is the answer, which is cloned for each who waits.
+/// One kind of question; clones ask the same ones: `K` says what is asked, and names the cluster; `V` is the answer, which is cloned for each who waits.
 pub(crate) struct Upstream<K, V> {
     budgets: Arc<Budgets>,
     flights: Arc<Flights<K, V>>,
@@ -45,6 +45,12 @@ struct State<K, V> {
 struct Flight<V> {
     number: u64,
     answer: WeakShared<Answer<V>>,
+}
+
+impl<K, V> Clone for Upstream<K, V> {
+    fn clone(&self) -> Self {
+        Self { budgets: self.budgets.clone(), flights: self.flights.clone() }
+    }
 }
 
 impl<K, V> fmt::Debug for Upstream<K, V> {
@@ -87,6 +93,11 @@ where
     {
         let shared = self.join_or_begin(cluster, key, ask);
         shared.await
+    }
+
+    /// Counts an answer that was shared before it came here.
+    pub(crate) fn shared(&self) {
+        self.budgets.counters().deduplicated.one();
     }
 
     fn join_or_begin<F, Fut>(&self, cluster: &ClusterId, key: K, ask: F) -> Shared<Answer<V>>

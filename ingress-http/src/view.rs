@@ -10,6 +10,8 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use bytes::Bytes;
 use http::request::Parts;
+use ingress_cache::stats::ReadStats;
+use ingress_cache::{Place, Status, Use, uses};
 use ingress_core::stats::Stats;
 use ingress_core::{
     ClusterId, ClusterStatus, ErrorKind, Hub, Ingress, LaneStatus, NamespaceRecord, ObjectKey, Scope,
@@ -20,6 +22,7 @@ use tokio::time::Instant;
 
 use crate::app::App;
 use crate::auth::{Admitted, Gate, who_asks};
+use crate::caches::{Caching, Objects};
 use crate::filter::Filter;
 use crate::problem::{Problem, ProblemType};
 use crate::shared_key::SharedKey;
@@ -57,7 +60,7 @@ struct Inner {
     access: Access,
     veil: Arc<Veil>,
     /// What requests ask clusters for.
-    objects: Upstream<ObjectKey, Bytes>,
+    objects: Objects,
 }
 
 /// What keeps positions from telling too much.
@@ -79,7 +82,8 @@ impl Guard {
     pub(crate) fn open(hub: Hub) -> Self {
         let budgets = Budgets::new(crate::DEFAULT_UPSTREAM_RATE_LIMIT, Arc::default());
         let gate = Gate::new(None, crate::auth::CookieKey::random());
-        Self::new(hub, gate, Authorization::all(), &SharedKey::random(), Arc::new(budgets))
+        let (key, caching) = (SharedKey::random(), Caching::memory());
+        Self::new(hub, gate, Authorization::all(), &key, &caching, Arc::new(budgets))
     }
 }
 
@@ -89,10 +93,12 @@ impl Guard {
         gate: Gate,
         authorization: Authorization,
         key: &SharedKey,
+        caching: &Caching,
         budgets: Arc<Budgets>,
     ) -> Self {
-        let access = Access::new(authorization, Upstream::new(budgets.clone()));
-        let (veil, objects) = (Arc::new(Veil::new(key)), Upstream::new(budgets));
+        let reviews = caching.reviews(uses::ACCESS_REVIEWS, authorization.longest(), key);
+        let access = Access::new(authorization, Upstream::new(budgets.clone()), reviews);
+        let (veil, objects) = (Arc::new(Veil::new(key)), Objects::new(caching, Upstream::new(budgets)));
         Self { inner: Arc::new(Inner { hub, gate, access, veil, objects }) }
     }
 
@@ -104,6 +110,17 @@ impl Guard {
     /// The clusters, which anybody may know.
     pub(crate) fn clusters(&self) -> Vec<ClusterStatus> {
         self.inner.hub.clusters()
+    }
+
+    /// The places where caches keep what they keep, and how these are doing.
+    pub(crate) fn places(&self) -> Vec<Place> {
+        self.inner.objects.places()
+    }
+
+    /// What was read through caches, for each use.
+    pub(crate) fn reads(&self) -> Vec<(Use, ReadStats)> {
+        let Inner { objects, access, gate, .. } = &*self.inner;
+        [objects.stats(), access.reads()].into_iter().chain(gate.reads()).collect()
     }
 
     /// What is wrong with the engine itself, if it does not work.
@@ -233,15 +250,20 @@ impl View {
         in_scope && self.sight.grants.sees_object(key)
     }
 
-    /// Reads one ingress as it is in its cluster now, whole, as JSON; one that may not be read is none that exists. Requests for the same one
-    /// at the same time share the answer.
-    pub(crate) async fn ingress_object(&self, key: &ObjectKey) -> Result<Bytes, SourceError> {
+    /// Reads one ingress as it is in its cluster, whole, as JSON, and how it came, where a cache had a part in it: it is as new as the record
+    /// of it that is shown. One that may not be read is none that exists. Requests for the same one at the same time share the answer.
+    pub(crate) async fn ingress_object(
+        &self,
+        key: &ObjectKey,
+    ) -> Result<(Bytes, Option<Status>), SourceError> {
         if !self.may_read(key) {
             return Err(SourceError::new(ErrorKind::NotFound, format!("no ingress {key} is known")));
         }
-        let (hub, wanted) = (self.guard.inner.hub.clone(), key.clone());
-        let ask = move || async move { hub.ingress_object(&wanted).await };
-        self.guard.inner.objects.call(key.cluster(), key.clone(), ask).await
+        let Inner { hub, objects, .. } = &*self.guard.inner;
+        let known = hub.ingresses().snapshot().get(key).cloned();
+        let (hub, wanted) = (hub.clone(), key.clone());
+        let read = move || async move { hub.ingress_object(&wanted).await };
+        objects.get(key, known.as_deref(), read).await
     }
 }
 

@@ -98,6 +98,9 @@ async fn start(
     let list: Value = serde_json::from_slice(&body)?;
     let total = list.get("total").and_then(Value::as_u64);
     ensure!(total == u64::try_from(ingresses).ok(), "{total:?} of {ingresses}");
-    ensure!(list.pointer("/partial/0/staleSince").is_some_and(Value::is_string), "nothing is said to be stale");
+    ensure!(
+        list.pointer("/partial/0/staleSince").is_some_and(Value::is_string),
+        "nothing is said to be stale"
+    );
     Ok((first, last))
 }

@@ -8,6 +8,7 @@ use ingress_http::client::TrustedProxies;
 use ingress_http::{Authorization, DashboardBuilder, SharedKey};
 
 use crate::args::access::{self, AccessArgs, Authentication};
+use crate::cache::SharedCache;
 use crate::failure::Failure;
 
 /// Tells the dashboard who finds out who asks, and what they may see.
@@ -15,12 +16,15 @@ pub(crate) fn configure(
     args: &AccessArgs,
     hub: &Hub,
     oidc: Option<OpenIdConnect>,
+    shared: Option<&SharedCache>,
     mut builder: DashboardBuilder,
 ) -> Result<DashboardBuilder, Failure> {
+    let mut shared_key = None;
     if let Some(path) = &args.cookie_key_file {
         let key = CookieKey::read(path).map_err(|error| flagged("--cookie-key-file", error))?;
-        let shared = SharedKey::read(path).map_err(|error| flagged("--cookie-key-file", error))?;
-        builder = builder.cookie_key(key).shared_key(shared);
+        let secret = SharedKey::read(path).map_err(|error| flagged("--cookie-key-file", error))?;
+        builder = builder.cookie_key(key).shared_key(secret.clone());
+        shared_key = Some(secret);
     }
     let mut authorization = match args.authorization {
         access::Authorization::All => Authorization::all(),
@@ -40,7 +44,12 @@ pub(crate) fn configure(
             let cluster = hub.clusters().into_iter().next();
             let cluster = cluster.ok_or_else(|| flagged("--authentication", "there is no cluster to ask"))?;
             let reviews = TokenReviews::new(hub.clone(), cluster.info.id);
-            builder.authentication(reviews.audiences(args.token_audiences.iter().cloned()))
+            let reviews = reviews.audiences(args.token_audiences.iter().cloned());
+            builder.authentication(match (shared, shared_key) {
+                (Some(shared), Some(key)) => reviews.cache(shared.cache(), &key),
+                // Without a key of theirs, replicas could not tell what one of them put there from what somebody else did.
+                _ => reviews,
+            })
         }
         Some(Authentication::ProxyHeaders) => {
             let proxies = TrustedProxies::new(&args.authenticating_proxies)

@@ -5,6 +5,7 @@
 
 mod access;
 mod args;
+mod cache;
 mod cluster;
 mod failure;
 mod fleet;
@@ -22,7 +23,6 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use ingress_cache::FileKeep;
 use ingress_core::resilience::backoff::{BackoffPolicy, Jitter};
 use ingress_core::{Hub, HubBuilder, Namespace, Scope};
 use ingress_http::{Dashboard, DashboardBuilder};
@@ -30,6 +30,7 @@ use tokio::task::JoinSet;
 
 use args::Args;
 use args::access::Authentication;
+use cache::SharedCache;
 use cluster::Found;
 use failure::Failure;
 use stop::StopSignals;
@@ -70,13 +71,20 @@ async fn run(args: &Args) -> Result<(), Failure> {
     let listener = serve::bind(args.listen).await?;
     let address = listener.local_addr().context("cannot listen")?;
     let provider = access::provider(&args.access, address, tls.is_some())?;
-    let fleet = fleet::join(&args.redis, fleet::redis(&args.redis)?, kube.as_ref())?;
+    let redis = fleet::redis(&args.redis)?;
+    let shared = redis.clone().map(SharedCache::new);
+    let fleet = fleet::join(&args.redis, redis, kube.as_ref())?;
     let builder = match &fleet {
         Some(fleet) => Hub::builder(fleet.source(source)),
         None => Hub::builder(source),
     };
-    let hub = hub(args, builder)?.start();
-    let dashboard = access::configure(&args.access, &hub, provider.clone(), Dashboard::builder(hub.clone()))?;
+    let hub = hub(args, shared.as_ref(), builder)?.start();
+    let dashboard = Dashboard::builder(hub.clone());
+    let dashboard = match &shared {
+        Some(shared) => shared.serve(dashboard),
+        None => dashboard,
+    };
+    let dashboard = access::configure(&args.access, &hub, provider.clone(), shared.as_ref(), dashboard)?;
     let dashboard = fleet.iter().cloned().fold(dashboard, DashboardBuilder::fleet);
     let mut reporters = JoinSet::new();
     reporters.spawn(lanes::report(hub.ingresses().clone()));
@@ -92,16 +100,13 @@ async fn run(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-fn hub(args: &Args, builder: HubBuilder) -> Result<HubBuilder, Failure> {
+fn hub(args: &Args, shared: Option<&SharedCache>, builder: HubBuilder) -> Result<HubBuilder, Failure> {
     let names = args.namespaces.iter().map(Namespace::as_str);
     let mut builder = builder.scope(Scope::namespaces(names).map_err(Failure::configuration)?);
     if let Some(wait) = args.denied_retry {
         builder = builder.denied_backoff(steady(wait).map_err(Failure::configuration)?);
     }
-    if let Some(directory) = &args.state.state_dir {
-        builder = builder.keep(FileKeep::new(directory));
-    }
-    Ok(builder)
+    Ok(cache::keep(args, shared, builder))
 }
 
 /// Always the same wait, give or take: lanes that were refused together shall not ask together for ever.

@@ -26,6 +26,7 @@ use crate::announce::{Announcements, Announces};
 use crate::cache::{Cache, Entry, Key, Lookup, REMOVED_FOR, Stored, Use};
 use crate::clock::Clock;
 use crate::envelope;
+use crate::place::Place;
 use crate::stats::{CacheStats, Tally};
 
 /// Values in Redis. See the [module](self).
@@ -202,6 +203,12 @@ impl Cache for RedisCache {
         // A look-up asks the one place where the value lies. What a master that was replaced still tells those who are connected to it is
         // bounded by the Sentinels or the Cluster, which cut its connections.
         Duration::ZERO
+    }
+
+    fn places(&self) -> Vec<Place> {
+        let mut place = self.redis.status().place("redis");
+        place.stats = self.stats();
+        vec![place]
     }
 }
 

@@ -8,6 +8,7 @@ use ingress_core::clock::{Timestamp, wall_now};
 use ingress_core::resilience::breaker::BreakerState;
 
 use super::fault::{FaultKind, RedisFault};
+use crate::place::{Place, PlaceFault, PlaceState};
 
 /// Whether there is a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -69,7 +70,35 @@ impl RedisStatus {
         (self.state == RedisState::Down || self.breaker != BreakerState::Closed || recent)
             .then(|| fault.kind())
     }
+
+    /// The same, as of a place in which a cache keeps its values.
+    #[must_use]
+    pub fn place(&self, kind: &'static str) -> Place {
+        let state = match self.state {
+            _ if self.breaker == BreakerState::Open => PlaceState::Down,
+            RedisState::Idle => PlaceState::Idle,
+            RedisState::Down => PlaceState::Down,
+            RedisState::Up if self.trouble(RECENT).is_some() => PlaceState::Degraded,
+            RedisState::Up => PlaceState::Up,
+        };
+        let fault = self.last_fault.as_ref().map(|(fault, at)| PlaceFault {
+            kind: fault.kind().as_str(),
+            message: fault.to_string(),
+            at: *at,
+        });
+        Place {
+            state,
+            since: Some(self.since),
+            fault,
+            commands: self.commands,
+            faults: FaultKind::ALL.into_iter().map(|kind| (kind.as_str(), self.faults(kind))).collect(),
+            ..Place::always(kind, Vec::new())
+        }
+    }
 }
+
+/// How long after a fault not everything counts as well.
+const RECENT: Duration = Duration::from_secs(30);
 
 /// What is counted.
 #[derive(Debug)]
@@ -170,5 +199,8 @@ mod tests {
         assert_eq!((status.state, status.commands, status.connections), (RedisState::Up, 1, 1));
         assert_eq!((status.faults(FaultKind::Full), status.faults(FaultKind::Timeout)), (1, 0));
         assert_eq!(status.trouble(Duration::from_secs(60)), Some(FaultKind::Full));
+        let place = status.place("redis");
+        assert_eq!((place.state, place.fault.map(|fault| fault.kind)), (PlaceState::Degraded, Some("full")));
+        assert!(place.faults.contains(&("full", 1)));
     }
 }

@@ -11,6 +11,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::request::Parts;
 use http::{HeaderValue, header};
+use ingress_cache::Use;
+use ingress_cache::stats::ReadStats;
 use ingress_core::access::UserInfo;
 
 #[cfg(feature = "oidc")]
@@ -41,6 +43,11 @@ impl Gate {
     /// How people say who they are; `None` when nobody asks.
     pub(crate) fn scheme(&self) -> Option<Scheme> {
         self.authenticator.as_ref().map(|authenticator| authenticator.scheme())
+    }
+
+    /// What was read through a cache to find out who asks.
+    pub(crate) fn reads(&self) -> Option<(Use, ReadStats)> {
+        self.authenticator.as_ref()?.reads()
     }
 
     pub(super) fn key(&self) -> &CookieKey {

@@ -191,7 +191,8 @@ fn the_tag_follows_data_lanes_and_parameters() {
     let (mut writer, store) = store();
     let tag = |query: &str| {
         let question = Question::parse(Some(query), all).unwrap();
-        question.tag(Shown::of(store.snapshot(), vec![cluster("a")]).since(&question.lens))
+        let shown = Shown::of(store.snapshot(), vec![cluster("a")]);
+        question.tag(shown.since(&question.lens), &shown)
     };
     let first = tag("class=nginx&tls=true");
     assert_eq!(first, tag("tls=true&class=nginx"));

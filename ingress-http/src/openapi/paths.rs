@@ -117,7 +117,8 @@ fn socket() {}
 
 /// Shows one ingress
 ///
-/// As JSON, or with `Accept: application/yaml` the whole object, read from the cluster for this request.
+/// As JSON, or with `Accept: application/yaml` the whole object, read from the cluster: for this request, or lately for another one, as
+/// `Cache-Status` says. It is of the revision that the JSON has.
 #[utoipa::path(
     get, path = "/api/ingresses/{namespace}/{name}", tag = "ingresses",
     params(
@@ -126,7 +127,7 @@ fn socket() {}
         ("cluster" = Option<String>, Query, description = "Which cluster's, where several have such an object"),
     ),
     responses(
-        (status = 200, description = "The ingress", content((Ingress = "application/json"), (Object = "application/yaml"))),
+        (status = 200, description = "The ingress", content((Ingress = "application/json"), (Object = "application/yaml")), headers(("Cache-Status" = String, description = "How the whole object came, where a cache had a part in it (RFC 9211)"))),
         (status = 403, description = "The cluster refuses it", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is none", body = Problem, content_type = "application/problem+json"),
         (status = 406, description = "It comes as JSON or YAML", body = Problem, content_type = "application/problem+json"),
@@ -139,7 +140,8 @@ fn object() {}
 
 /// Shows one ingress as YAML
 ///
-/// The whole object, read from the cluster for this request.
+/// The whole object, read from the cluster: for this request, or lately for another one, as `Cache-Status` says. It is of the revision that
+/// the list has.
 #[utoipa::path(
     get, path = "/api/ingresses/{namespace}/{name}/yaml", tag = "ingresses",
     params(
@@ -148,7 +150,7 @@ fn object() {}
         ("cluster" = Option<String>, Query, description = "Which cluster's, where several have such an object"),
     ),
     responses(
-        (status = 200, description = "The object, as Kubernetes has it", body = Object, content_type = "application/yaml"),
+        (status = 200, description = "The object, as Kubernetes has it", body = Object, content_type = "application/yaml", headers(("Cache-Status" = String, description = "How the whole object came, where a cache had a part in it (RFC 9211)"))),
         (status = 403, description = "The cluster refuses it", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is none", body = Problem, content_type = "application/problem+json"),
         (status = 502, description = "The cluster's answer is unusable", body = Problem, content_type = "application/problem+json"),

@@ -279,6 +279,8 @@ pub(super) struct Checks {
     /// There only of a replica of a fleet.
     #[schema(nullable = false)]
     fleet: Option<FleetCheck>,
+    /// The places where answers of clusters are kept. What is wrong with them never makes the whole unhealthy.
+    caches: Vec<CacheCheck>,
 }
 
 /// How a replica fares in its fleet.
@@ -308,6 +310,39 @@ pub(super) enum FleetMode {
     Following,
     /// From a watch of its own, since the fleet is of no use.
     Alone,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct CacheCheck {
+    /// `memory` or `redis`, or what a host's own cache calls itself.
+    kind: String,
+    state: CacheState,
+    /// Since when it can, or can't, be reached.
+    #[schema(nullable = false, format = DateTime)]
+    since: Option<String>,
+    #[schema(nullable = false)]
+    last_error: Option<CacheError>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum CacheState {
+    /// Nobody asked it yet.
+    Idle,
+    Up,
+    /// It answers, but not everything went well lately.
+    Degraded,
+    Down,
+}
+
+/// What went wrong last.
+#[derive(Serialize, ToSchema)]
+pub(super) struct CacheError {
+    kind: String,
+    message: String,
+    #[schema(format = DateTime)]
+    at: String,
 }
 
 /// How many of the lanes of ingresses that the viewer may see are in each state.

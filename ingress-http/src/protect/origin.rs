@@ -61,7 +61,8 @@ impl Origins {
         if self.0.is_empty() {
             return None;
         }
-        let exposed = ["etag", "retry-after", "ratelimit", "ratelimit-policy", "x-request-id"];
+        let exposed =
+            ["cache-status", "etag", "retry-after", "ratelimit", "ratelimit-policy", "x-request-id"];
         let layer = CorsLayer::new()
             .allow_origin(self.0.clone())
             .allow_methods([Method::GET, Method::HEAD])

@@ -15,12 +15,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::{StreamExt as _, stream};
+use ingress_cache::Use;
+use ingress_cache::stats::ReadStats;
 use ingress_core::access::{Attributes, UserInfo};
 use ingress_core::{ClusterId, Hub, Ingress, Namespace, NamespaceRecord, Scope, SourceError};
 use tokio::time::Instant;
 
 use super::grants::{Granted, Grants};
 use crate::auth::ASK_AGAIN;
+use crate::reviews::{Reviewed, Reviews};
 use crate::upstream::Upstream;
 
 /// How long what somebody may see is believed, unless configured otherwise.
@@ -131,6 +134,11 @@ impl Authorization {
     pub(crate) fn is_all(&self) -> bool {
         matches!(self.rule, Rule::All)
     }
+
+    /// How long an answer may be believed.
+    pub(crate) fn longest(&self) -> Duration {
+        self.max_age
+    }
 }
 
 /// What somebody may see, as far as it is known.
@@ -145,11 +153,16 @@ pub(crate) struct Sight {
     pub(crate) due: Instant,
 }
 
+/// Whether somebody may do something in a cluster.
+type Question = (ClusterId, UserInfo, Attributes);
+
 /// What people may see.
 #[derive(Debug)]
 pub(crate) struct Access {
     authorization: Authorization,
-    reviews: Upstream<(ClusterId, UserInfo, Attributes), bool>,
+    upstream: Upstream<Question, bool>,
+    /// What the cluster said lately, here or to another replica.
+    reviews: Reviews,
     people: Mutex<HashMap<UserInfo, Arc<Person>>>,
 }
 
@@ -204,9 +217,15 @@ impl Known {
 impl Access {
     pub(crate) fn new(
         authorization: Authorization,
-        reviews: Upstream<(ClusterId, UserInfo, Attributes), bool>,
+        upstream: Upstream<Question, bool>,
+        reviews: Reviews,
     ) -> Self {
-        Self { authorization, reviews, people: Mutex::default() }
+        Self { authorization, upstream, reviews, people: Mutex::default() }
+    }
+
+    /// What was asked of the cache.
+    pub(crate) fn reads(&self) -> (Use, ReadStats) {
+        self.reviews.stats()
     }
 
     /// Whether everybody sees everything.
@@ -272,7 +291,8 @@ impl Access {
         }
         let scrape = Attributes::NonResource { verb: "get", path: "/metrics" };
         for cluster in hub.clusters() {
-            if !self.ask(hub, &cluster.info.id, user, &scrape).await? {
+            let (allowed, _) = self.ask(hub, &cluster.info.id, user, &scrape).await?;
+            if !allowed {
                 return Ok(false);
             }
         }
@@ -295,23 +315,31 @@ impl Access {
     async fn ask_all(&self, hub: &Hub, cluster: &ClusterId, user: &UserInfo) -> Result<Answer, SourceError> {
         let (at, settled) = (Instant::now(), is_settled(hub));
         let count = hub.namespaces().snapshot().len();
-        let namespaces = self.ask(hub, cluster, user, &Attributes::list::<NamespaceRecord>(None)).await?;
-        if self.ask(hub, cluster, user, &Attributes::list::<Ingress>(None)).await? {
-            return Ok(Answer { granted: Granted::Everywhere, namespaces, at, of: None, settled: true });
+        let (namespaces, mut oldest) =
+            self.ask(hub, cluster, user, &Attributes::list::<NamespaceRecord>(None)).await?;
+        let (everywhere, age) = self.ask(hub, cluster, user, &Attributes::list::<Ingress>(None)).await?;
+        oldest = oldest.max(age);
+        // As old as the oldest of what it is made of, some of which may have been asked earlier.
+        let since = |oldest| at.checked_sub(oldest).unwrap_or(at);
+        if everywhere {
+            let (granted, at) = (Granted::Everywhere, since(oldest));
+            return Ok(Answer { granted, namespaces, at, of: None, settled: true });
         }
         let candidates = candidates(hub, cluster);
         let mut answers = stream::iter(candidates)
             .map(|namespace| async move {
                 let attributes = Attributes::list::<Ingress>(Some(namespace.clone()));
-                let allowed = self.ask(hub, cluster, user, &attributes).await?;
-                Ok::<_, SourceError>(allowed.then_some(namespace))
+                let (allowed, age) = self.ask(hub, cluster, user, &attributes).await?;
+                Ok::<_, SourceError>((allowed.then_some(namespace), age))
             })
             .buffer_unordered(AT_ONCE);
         let mut granted = BTreeSet::new();
         while let Some(answer) = answers.next().await {
-            granted.extend(answer?);
+            let (namespace, age) = answer?;
+            granted.extend(namespace);
+            oldest = oldest.max(age);
         }
-        Ok(Answer { granted: Granted::In(granted), namespaces, at, of: Some(count), settled })
+        Ok(Answer { granted: Granted::In(granted), namespaces, at: since(oldest), of: Some(count), settled })
     }
 
     async fn ask(
@@ -320,18 +348,53 @@ impl Access {
         cluster: &ClusterId,
         user: &UserInfo,
         attributes: &Attributes,
-    ) -> Result<bool, SourceError> {
+    ) -> Result<(bool, Duration), SourceError> {
         match &self.authorization.rule {
-            Rule::All => Ok(true),
-            Rule::Cluster => {
-                let question = (cluster.clone(), user.clone(), attributes.clone());
-                let (hub, (of, user, attributes)) = (hub.clone(), question.clone());
-                let ask = move || async move { hub.review_access(&of, &user, &attributes).await };
-                self.reviews.call(cluster, question, ask).await
+            Rule::All => Ok((true, Duration::ZERO)),
+            Rule::Cluster => self.review(hub, cluster, user, attributes).await,
+            Rule::Custom(authorizer) => {
+                Ok((authorizer.is_allowed(cluster, user, attributes).await?, Duration::ZERO))
             }
-            Rule::Custom(authorizer) => authorizer.is_allowed(cluster, user, attributes).await,
         }
     }
+
+    /// What the cluster says, and how long ago it said so.
+    async fn review(
+        &self,
+        hub: &Hub,
+        cluster: &ClusterId,
+        user: &UserInfo,
+        attributes: &Attributes,
+    ) -> Result<(bool, Duration), SourceError> {
+        let text = text_of(cluster, user, attributes);
+        let question = Arc::new((cluster.clone(), user.clone(), attributes.clone()));
+        let (hub, upstream) = (hub.clone(), self.upstream.clone());
+        let load = move || {
+            let (question, hub, upstream) = (question.clone(), hub.clone(), upstream.clone());
+            async move {
+                let (cluster, user, attributes) = (*question).clone();
+                let ask = move || async move { hub.review_access(&cluster, &user, &attributes).await };
+                let allowed = upstream.call(&question.0, (*question).clone(), ask).await?;
+                Ok(vec![u8::from(allowed)])
+            }
+        };
+        let Reviewed { body, age } = self.reviews.ask(&text, load).await?;
+        Ok((*body == [1], age))
+    }
+}
+
+/// A question in bytes: two that differ in anything are two.
+fn text_of(cluster: &ClusterId, user: &UserInfo, attributes: &Attributes) -> Vec<u8> {
+    let UserInfo { username, uid, groups, extra, .. } = user;
+    let what = match attributes {
+        Attributes::Resource { verb, group, resource, namespace } => {
+            [Some(*verb), Some(group), Some(resource), namespace.as_ref().map(Namespace::as_str)]
+        }
+        Attributes::NonResource { verb, path } => [Some(*verb), Some(*path), None, None],
+        other => return format!("{cluster} {user:?} {other:?}").into_bytes(),
+    };
+    let text = serde_json::to_vec(&(cluster.as_str(), username, uid, groups, extra, what));
+    text.unwrap_or_else(|_| format!("{cluster} {user:?} {attributes:?}").into_bytes())
 }
 
 /// Whether it is known which namespaces there are, as far as it can be: everybody who was asked for them has answered, or refused.
@@ -366,12 +429,15 @@ fn candidates(hub: &Hub, cluster: &ClusterId) -> BTreeSet<Namespace> {
 #[cfg(test)]
 mod tests {
     use futures::future::join_all;
+    use ingress_cache::uses;
     use ingress_core::resilience::backoff::BackoffPolicy;
     use ingress_core::resilience::retry::RetryPolicy;
     use ingress_core::source::scripted::{self, ClusterHandle, Feed};
     use ingress_core::{ClusterInfo, ErrorKind, Origin};
 
     use super::*;
+    use crate::SharedKey;
+    use crate::caches::Caching;
     use crate::fixture::{cluster, namespace_record, simple};
     use crate::upstream::Budgets;
 
@@ -395,7 +461,13 @@ mod tests {
             ingresses.listed([simple("shop", "x", 1, "nginx", "h")], "1").await;
             hub.synced().await;
             let budgets = Budgets::new(crate::DEFAULT_UPSTREAM_RATE_LIMIT, Arc::default());
-            let access = Access::new(Authorization::kubernetes(), Upstream::new(Arc::new(budgets)));
+            let authorization = Authorization::kubernetes();
+            let reviews = Caching::memory().reviews(
+                uses::ACCESS_REVIEWS,
+                authorization.longest(),
+                &SharedKey::random(),
+            );
+            let access = Access::new(authorization, Upstream::new(Arc::new(budgets)), reviews);
             Self { hub, access, cluster, namespaces, _ingresses: ingresses }
         }
 
@@ -423,6 +495,30 @@ mod tests {
         async fn sees(&self, name: &str) -> bool {
             self.sight().await.grants.sees(&cluster("c"), name)
         }
+    }
+
+    #[test]
+    fn questions_that_differ_in_anything_are_two() {
+        let list = |namespace: Option<&str>| {
+            Attributes::list::<Ingress>(namespace.map(|name| Namespace::new(name).unwrap()))
+        };
+        let ann = || UserInfo::new("ann", ["dev"]);
+        let mut with_uid = ann();
+        with_uid.uid = "7".into();
+        let mut with_extra = ann();
+        with_extra.extra.insert("scopes".into(), vec!["a".into()]);
+        let all = [
+            text_of(&cluster("c"), &ann(), &list(None)),
+            text_of(&cluster("d"), &ann(), &list(None)),
+            text_of(&cluster("c"), &ann(), &list(Some("shop"))),
+            text_of(&cluster("c"), &ann(), &Attributes::list::<NamespaceRecord>(None)),
+            text_of(&cluster("c"), &ann(), &Attributes::NonResource { verb: "get", path: "/metrics" }),
+            text_of(&cluster("c"), &UserInfo::new("ann", ["dev", "ops"]), &list(None)),
+            text_of(&cluster("c"), &UserInfo::new("ann", ["dev,ops"]), &list(None)),
+            text_of(&cluster("c"), &with_uid, &list(None)),
+            text_of(&cluster("c"), &with_extra, &list(None)),
+        ];
+        assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
     }
 
     #[tokio::test(start_paused = true)]
