@@ -1,9 +1,9 @@
 //! What a fleet costs: how fast changes get from the replica that watches to another, how late, and how soon a new one has everything.
 //!
 //! ```text
-//! cargo run --release -p benches --bin fleet            # the table, in Markdown; about a minute
-//! cargo run --release -p benches --bin fleet -- --json  # one object
-//! cargo run --release -p benches --bin fleet -- --quick # less of everything, for CI
+//! cargo run --release -p benches --bin replication            # the table, in Markdown; about a minute
+//! cargo run --release -p benches --bin replication -- --json  # one object
+//! cargo run --release -p benches --bin replication -- --quick # less of everything, for CI
 //! ```
 //!
 //! Replicas are hubs in this process, each with connections of its own to a real `redis-server` on loopback, which the program starts. What is measured
