@@ -11,6 +11,7 @@ use e2e::kubeconfig::Login;
 use e2e::lab::scenario_with;
 use e2e::objects::{self, name};
 use e2e::process::Process;
+use e2e::redis::{self, RedisServer, User};
 use e2e::rest::Rest;
 use e2e::wait::{self, PATIENCE};
 use rustix::process::{Pid, Signal, kill_process};
@@ -100,7 +101,7 @@ fn tail_prints_the_changes_of_the_namespaces_it_is_given() -> Result<()> {
 
 #[test]
 fn a_fleet_behind_one_address_outlives_its_replicas() -> Result<()> {
-    e2e::redis::find()?;
+    redis::find()?;
     scenario_with(&["fleet"], Duration::from_secs(120), async |lab| {
         let cluster = Cluster::start(lab).await?;
         let client = cluster.client()?;
@@ -175,6 +176,30 @@ fn a_fleet_behind_one_address_outlives_its_replicas() -> Result<()> {
         let left: Vec<String> = folders.filter(|name| name.starts_with("ingress-fleet-")).collect();
         ensure!(left.is_empty(), "{left:?} is still there");
         Ok(())
+    })
+}
+
+/// What the manual says a user of Redis has to be allowed is enough, and a fleet on a Redis that is there already works.
+#[test]
+fn a_fleet_gets_by_with_the_rights_that_the_manual_lists() -> Result<()> {
+    let manual = include_str!("../../docs/fleet.md");
+    let rule =
+        manual.lines().find(|line| line.starts_with("user ingress on >PASSWORD ")).context("no rule")?;
+    let user = User::new("ingress", "hunter2", rule.split_once("PASSWORD ").context("no rules")?.1);
+    redis::scenario(Duration::from_secs(60), async |lab| {
+        let redis =
+            RedisServer::start_with(lab, "redis", redis::Options::default().user(user.clone())).await?;
+        let url = redis.url_of(&user);
+        let launch = Launch::example(lab, "fleet", "")?.environment("FLEET_REDIS", &url);
+        let mut fleet = launch.args(["--replicas", "2"]).start().await?;
+        fleet.ready().await?;
+        replicas(&fleet, 2).await?;
+        let stream = fleet.stream("").await?;
+        // It simulates two changes a second.
+        stream.wait("changes", PATIENCE, |model| model.counts().modified > 2).await?;
+        let denied: Vec<::redis::Value> = redis.command(::redis::cmd("ACL").arg("LOG")).await?;
+        ensure!(denied.is_empty(), "{denied:?}");
+        fleet.stop().await.map(drop)
     })
 }
 
