@@ -32,7 +32,13 @@ const STREAM: &str = "/api/ingresses/stream";
 struct Stage {
     router: Router,
     cluster: ClusterHandle,
-    _feeds: (Feed<Ingress>, Feed<NamespaceRecord>),
+    feeds: (Feed<Ingress>, Feed<NamespaceRecord>),
+}
+
+fn cart(revision: &str) -> Ingress {
+    let cart =
+        json!({"metadata": {"namespace": "shop", "name": "cart", "uid": "u", "resourceVersion": revision}});
+    Ingress::decode_json(&mut serde_json::Deserializer::from_str(&cart.to_string())).unwrap()
 }
 
 impl Stage {
@@ -42,14 +48,23 @@ impl Stage {
         let hub = Hub::builder(source).start();
         let feed = cluster.ingresses.next_watch().await.unwrap().accept();
         let namespaces = cluster.namespaces.next_watch().await.unwrap().accept();
-        let cart =
-            json!({"metadata": {"namespace": "shop", "name": "cart", "uid": "u", "resourceVersion": "1"}});
-        let cart = Ingress::decode_json(&mut serde_json::Deserializer::from_str(&cart.to_string())).unwrap();
         namespaces.listed([], "1").await;
-        feed.listed([cart], "1").await;
+        feed.listed([cart("1")], "1").await;
         hub.synced().await;
         let router = configure(Dashboard::builder(hub)).build().into_router();
-        Self { router, cluster, _feeds: (feed, namespaces) }
+        Self { router, cluster, feeds: (feed, namespaces) }
+    }
+
+    /// The ingress has another revision; waits until it is shown, and tells how many there are.
+    async fn changed(&self, revision: &str) -> usize {
+        self.feeds.0.applied(cart(revision)).await;
+        loop {
+            let list: Value = serde_json::from_str(&self.get("/api/ingresses").await.body).unwrap();
+            if list["items"][0]["resourceVersion"] == revision {
+                return list["items"].as_array().unwrap().len();
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     async fn get(&self, path: &str) -> Answer {
@@ -426,11 +441,17 @@ async fn the_same_object_is_asked_for_once_at_a_time() {
         }
     );
     for response in [one, two, three] {
-        let body = response.unwrap().into_body().collect().await.unwrap().to_bytes();
+        let response = response.unwrap();
+        assert!(response.headers()["cache-status"].to_str().unwrap().starts_with("ingress; fwd=uri-miss"));
+        let body = response.into_body().collect().await.unwrap().to_bytes();
         assert_eq!(body, "kind: Ingress\n");
     }
     assert_eq!(stage.metric("ingress_requested_calls_shared_total").await, "2");
-    // Once it is answered, the next asks anew.
+    // Once it is answered, nobody asks until it changes.
+    let again = stage.get(path).await;
+    assert_eq!((again.status, again.header("cache-status").starts_with("ingress; hit; ttl=")), (200, true));
+    let changed = stage.changed("2").await;
+    assert_eq!(changed, 1, "one ingress");
     let (again, ()) = tokio::join!(router.clone().oneshot(ask()), async {
         let gone = Err(SourceError::from_status(404, "gone", None));
         stage.cluster.ingresses.next_get().await.unwrap().answer(gone);

@@ -254,14 +254,22 @@ async fn an_object_as_json_or_yaml() {
     assert_eq!(refused.problem(), (406, "not-acceptable".into(), None));
 
     let object = br#"{"kind":"Ingress","metadata":{"name":"cart","annotations":{"on":"yes"}}}"#;
-    for (path, headers) in
-        [(path, &[("accept", "application/yaml")][..]), ("/api/ingresses/shop/cart/yaml", &[])]
-    {
-        let (answer, ()) = tokio::join!(get(&stage.router, path, headers), async {
-            let asked = stage.cluster.ingresses.next_get().await.unwrap();
-            assert_eq!(asked.key().to_string(), "prod/shop/cart");
-            asked.answer(Ok(object.as_slice().into()));
-        });
+    // The second time nobody asks: it is of the same revision.
+    for (path, headers, came) in [
+        (path, &[("accept", "application/yaml")][..], "ingress; fwd=uri-miss; stored"),
+        ("/api/ingresses/shop/cart/yaml", &[], "ingress; hit; ttl="),
+    ] {
+        let answer = if came.starts_with("ingress; hit") {
+            get(&stage.router, path, headers).await
+        } else {
+            let (answer, ()) = tokio::join!(get(&stage.router, path, headers), async {
+                let asked = stage.cluster.ingresses.next_get().await.unwrap();
+                assert_eq!(asked.key().to_string(), "prod/shop/cart");
+                asked.answer(Ok(object.as_slice().into()));
+            });
+            answer
+        };
+        assert!(answer.header("cache-status").starts_with(came), "{}", answer.header("cache-status"));
         assert_eq!((answer.status, answer.header("content-type")), (StatusCode::OK, "application/yaml"));
         let read: Value = serde_saphyr::from_str(&answer.body).unwrap();
         assert_eq!(read, serde_json::from_slice::<Value>(object).unwrap(), "{}", answer.body);
