@@ -26,7 +26,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::cut::Cut;
 use super::lanes::{Lanes, Trouble};
-use super::load::{LoadError, Loaded, load};
+use super::load::{LoadError, Loaded, Until, load};
 use super::log::{Entry, Log, LogFaultKind, Meta, Tail, Tailed};
 use super::shard::Shard;
 use super::status::{KindGauge, Mode};
@@ -43,6 +43,7 @@ const AGAIN: Duration = Duration::from_millis(250);
 const ALONE: Duration = Duration::from_secs(1);
 
 const UNREADABLE: &str = "the fleet's log can't be read";
+const BEHIND: &str = "the fleet's log is being read";
 const SILENT: &str = "the replica that watches this gives no sign of life";
 
 /// When a follower watches by itself.
@@ -65,6 +66,8 @@ pub(super) struct Follower<K> {
     patience: Patience,
     gauge: Arc<KindGauge>,
     alone: Option<Alone<K>>,
+    /// Where the log ended when the snapshot of each shard was read.
+    read_at: BTreeMap<Shard, u64>,
     /// Shards whose watcher is silent, and when that was found.
     silent: BTreeMap<Shard, Instant>,
     /// When what is shown was last known to be what the log has.
@@ -100,8 +103,21 @@ impl<K: Kind> Follower<K> {
         writer.publish();
         let counted = cut.shards().into_iter().map(|shard| (shard.cluster().clone(), 0)).collect();
         let silent = BTreeMap::new();
-        let good = Instant::now();
-        Self { log, cut, watcher, writer, lanes, patience, gauge, alone: None, silent, good, counted }
+        let (good, read_at) = (Instant::now(), BTreeMap::new());
+        Self {
+            log,
+            cut,
+            watcher,
+            writer,
+            lanes,
+            patience,
+            gauge,
+            alone: None,
+            read_at,
+            silent,
+            good,
+            counted,
+        }
     }
 
     /// Follows for ever.
@@ -110,11 +126,15 @@ impl<K: Kind> Follower<K> {
         let mut deadline = Instant::now() + self.patience.start + spread;
         let mut given_up = false;
         loop {
-            match load::<K>(&self.log, |shard| self.cut.shards().contains(shard)).await {
+            match load::<K>(&self.log, Until::Snapshots, |shard| self.cut.shards().contains(shard)).await {
                 Ok(Some(loaded)) if self.alone.is_none() || self.is_whole(&loaded).await => {
                     self.alone = None;
-                    let tail = self.adopt(loaded).await;
-                    match self.follow(tail).await {
+                    let tail = self.adopt(loaded);
+                    let end = match self.catch_up(tail).await {
+                        Some(tail) => self.follow(tail).await,
+                        None => End::Reload,
+                    };
+                    match end {
                         End::Reload => {
                             given_up = false;
                             deadline = Instant::now() + self.patience.lost + spread;
@@ -166,9 +186,10 @@ impl<K: Kind> Follower<K> {
     }
 
     /// Makes the store what was loaded: only what differs changes.
-    async fn adopt(&mut self, loaded: Loaded<K>) -> Tail {
+    fn adopt(&mut self, loaded: Loaded<K>) -> (Tail, u64) {
         let Loaded { meta, shards, tail } = loaded;
         let there: BTreeSet<Shard> = shards.keys().cloned().collect();
+        self.read_at = shards.iter().map(|(shard, known)| (shard.clone(), known.read_at)).collect();
         let gone: Vec<ObjectKey> = self
             .writer
             .state()
@@ -191,13 +212,30 @@ impl<K: Kind> Follower<K> {
             said.extend(known.lanes.into_values());
         }
         self.lanes.replace(&self.cut, &there, said);
-        self.lanes.set_log_trouble(None);
-        // Signs of life may be younger than what was loaded.
-        let meta = self.log.meta().await.ok().flatten().unwrap_or(meta);
-        self.look_at(&meta).await;
+        // Until the rest of the log is read, this is what was so some seconds ago.
+        self.lanes.set_log_trouble(Some(Trouble { since: wall_now(), message: BEHIND }));
         self.lanes.show(&self.cut, &mut self.writer);
         self.writer.publish_jump(Position::new(tail.epoch(), tail.seq()));
         self.count();
+        (tail, meta.place.seq)
+    }
+
+    /// Reads what came after the snapshots, one by one, so that a viewer who knows some of it can go on from there. `None` when it is to be
+    /// loaded anew.
+    async fn catch_up(&mut self, (mut tail, end): (Tail, u64)) -> Option<Tail> {
+        while tail.seq() < end {
+            let Ok(Tailed::Entries(entries)) = tail.next().await else { return None };
+            for entry in entries {
+                if !self.apply(entry) {
+                    return None;
+                }
+            }
+        }
+        self.lanes.set_log_trouble(None);
+        // Signs of life may be younger than what was loaded.
+        self.look().await;
+        self.lanes.show(&self.cut, &mut self.writer);
+        self.writer.publish();
         self.gauge.entered(Mode::Following);
         tracing::info!(
             kind = %K::resource().kind,
@@ -205,7 +243,7 @@ impl<K: Kind> Follower<K> {
             position = %self.writer.state().position(),
             "follows the fleet's log"
         );
-        tail
+        Some(tail)
     }
 
     async fn follow(&mut self, mut tail: Tail) -> End {
@@ -261,7 +299,14 @@ impl<K: Kind> Follower<K> {
     fn apply(&mut self, entry: Entry) -> bool {
         let first = Position::new(self.writer.state().position().epoch, entry.first);
         let ours = self.cut.shards().contains(&entry.shard);
-        let Some(data) = entry.data else { return !ours };
+        let Some(data) = entry.data else {
+            if ours && self.read_at.get(&entry.shard).is_none_or(|read_at| entry.last > *read_at) {
+                return false;
+            }
+            // The snapshot that it tells to read is what was read. What came before it, nobody can go on from.
+            self.writer.publish_jump(Position::new(first.epoch, entry.last));
+            return true;
+        };
         if ours {
             let mut reader = StatementReader::new(&data);
             loop {

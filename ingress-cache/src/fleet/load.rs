@@ -38,7 +38,7 @@ pub(super) struct Known<K> {
     /// Everything up to here is in it.
     pos: u64,
     /// The log's end when the snapshot was read: it is the one that any entry up to here tells to read.
-    read_at: u64,
+    pub(super) read_at: u64,
 }
 
 /// Why nothing could be loaded.
@@ -85,13 +85,23 @@ impl<K: Kind> Known<K> {
     }
 }
 
+/// How far to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Until {
+    /// As far as snapshots go: the entries after that are for the reader, who wants to know each of them.
+    Snapshots,
+    /// To the log's end.
+    End,
+}
+
 /// Loads the shards that are wanted; `None` where there is no log yet.
 pub(super) async fn load<K: Kind>(
     log: &Log,
+    until: Until,
     wanted: impl Fn(&Shard) -> bool,
 ) -> Result<Option<Loaded<K>>, LoadError> {
     for _ in 0..TRIES {
-        match attempt(log, &wanted).await {
+        match attempt(log, until, &wanted).await {
             Err(LoadError::Moved) => sleep(PAUSE).await,
             other => return other,
         }
@@ -101,6 +111,7 @@ pub(super) async fn load<K: Kind>(
 
 async fn attempt<K: Kind>(
     log: &Log,
+    until: Until,
     wanted: &impl Fn(&Shard) -> bool,
 ) -> Result<Option<Loaded<K>>, LoadError> {
     let Some(meta) = log.meta().await? else { return Ok(None) };
@@ -111,7 +122,8 @@ async fn attempt<K: Kind>(
     };
     let mut anchors = vec![meta.place];
     let mut shards = BTreeMap::new();
-    let (mut start, mut end) = (meta.place.seq, meta.place.seq);
+    let mut start = meta.place.seq;
+    let mut end = if until == Until::End { meta.place.seq } else { 0 };
     for (shard, snapshot) in names.into_iter().zip(snapshots) {
         let Some(snapshot) = snapshot else { continue };
         if snapshot.place.epoch != meta.place.epoch {
@@ -129,6 +141,8 @@ async fn attempt<K: Kind>(
     if start < meta.trimmed {
         return Err(LoadError::Moved);
     }
+    // Where nothing came after any snapshot, all is as it was at the end.
+    end = end.max(start);
     let mut tail = log.tail(meta.place.epoch, start, anchors);
     while tail.seq() < end {
         match tail.next().await? {

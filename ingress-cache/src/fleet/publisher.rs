@@ -23,7 +23,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, interval, sleep};
 
 use super::cut::Cut;
-use super::load::{self, LoadError, load};
+use super::load::{self, LoadError, Until, load};
 use super::log::{Log, LogFault, LogFaultKind, Segments, Writing};
 use super::seats::Held;
 use super::shard::Shard;
@@ -37,7 +37,7 @@ const BEAT: Duration = Duration::from_secs(1);
 /// How many bytes of it are gauges of lanes at most.
 const NOTE: usize = 32 << 10;
 /// When a snapshot is written again: after so long, so many entries or so many bytes, whichever comes first.
-const SNAPSHOT_AFTER: Duration = Duration::from_secs(10);
+const SNAPSHOT_AFTER: Duration = Duration::from_secs(30);
 const SNAPSHOT_ENTRIES: u32 = 2048;
 const SNAPSHOT_BYTES: usize = 16 << 20;
 /// How many segments of objects a snapshot has.
@@ -157,7 +157,7 @@ impl<K: Kind> FleetPublisher<K> {
     async fn publish(&self, watching: &mut Option<Watching<K>>) -> Result<std::convert::Infallible, End> {
         let opened = self.log.open(&self.shard, self.term()?).await?;
         self.log.beat(&opened.writing, &[]).await?;
-        let fleet = load::<K>(&self.log, |shard| *shard == self.shard).await?;
+        let fleet = load::<K>(&self.log, Until::End, |shard| *shard == self.shard).await?;
         let fleet = fleet.and_then(|all| all.take(&self.shard));
         let watching = &*watching.get_or_insert_with(|| self.watch(fleet.as_ref()));
         let (snapshot, deltas) = watching.store().subscribe();
