@@ -1,6 +1,6 @@
 //! Places where a hub's state is kept for its next start: a directory, or Redis.
 //!
-//! Both write a state whole or not at all, in the crate's [envelope](crate::envelope), so that what was cut off, damaged or written by
+//! Both write a state whole or not at all, in the crate's [envelope](mod@crate::envelope), so that what was cut off, damaged or written by
 //! another program is found out when it is read. And both only ever say what is wrong: a place that can't be written costs the next
 //! start its head start, and nothing else. What is wrong is told once, not at each attempt, of which there is one every ten seconds.
 //!
