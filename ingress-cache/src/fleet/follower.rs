@@ -126,7 +126,9 @@ impl<K: Kind> Follower<K> {
         let mut deadline = Instant::now() + self.patience.start + spread;
         let mut given_up = false;
         loop {
-            match load::<K>(&self.log, Until::Snapshots, |shard| self.cut.shards().contains(shard)).await {
+            // What is shown already must not go back to an older snapshot on the way.
+            let until = if self.writer.state().is_empty() { Until::Snapshots } else { Until::End };
+            match load::<K>(&self.log, until, |shard| self.cut.shards().contains(shard)).await {
                 Ok(Some(loaded)) if self.alone.is_none() || self.is_whole(&loaded).await => {
                     self.alone = None;
                     let tail = self.adopt(loaded);
