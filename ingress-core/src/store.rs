@@ -463,6 +463,9 @@ pub enum Update<K> {
     Changes(Arc<Batch<K>>),
     /// The reader fell behind the ring: forget everything and start from this state.
     Reset(Snapshot<K>),
+    /// Changes were left out that the reader knows from another process. What this one's lanes say it can't know: they are as in this
+    /// snapshot, whose objects are not meant.
+    Lanes(Snapshot<K>),
 }
 
 /// A reader's cursor: every change after a position.
@@ -560,13 +563,16 @@ impl<K: Kind> Deltas<K> {
             return Some(Update::Reset(snapshot));
         }
         drop(state);
-        if batch.last_seq() < known.seq {
-            return None;
+        if batch.last_seq() <= known.seq {
+            let reached = batch.last_seq() == known.seq;
+            if reached {
+                self.known = None;
+            }
+            let of_lanes = |change: &Change<K>| matches!(change, Change::Lane(_) | Change::LaneRemoved(_));
+            let told = reached || batch.changes.iter().any(of_lanes);
+            return told.then(|| Update::Lanes(self.shared.lock().snapshot.clone()));
         }
         self.known = None;
-        if batch.last_seq() == known.seq {
-            return None;
-        }
         let seen = (known.seq + 1).saturating_sub(batch.first_seq);
         Some(Update::Changes(cut(batch.clone(), (batch.first_ordinal + seen).saturating_sub(1))))
     }

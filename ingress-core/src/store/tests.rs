@@ -48,6 +48,7 @@ impl Reader {
                     self.seq = snapshot.position().seq;
                     self.resets += 1;
                 }
+                Update::Lanes(_) => panic!("nobody else told it anything"),
                 Update::Changes(batch) => {
                     for (position, change) in batch.iter() {
                         assert_eq!(position.seq, self.seq + 1, "no gap and no duplicate");

@@ -50,6 +50,8 @@ enum Step {
     Begin { snapshot: Snapshot<Ingress>, reset: Option<Reset> },
     /// The same for a client that has the state already.
     Resume { snapshot: Snapshot<Ingress> },
+    /// Tell of the lanes, which the client can't know from elsewhere, and then what it missed.
+    Lanes { snapshot: Snapshot<Ingress>, run: Option<Arc<Run>> },
     /// Send the rest of the snapshot.
     Snapshot { mark: Mark, segments: Arc<Segments>, next: usize },
     /// Send the rest of a batch.
@@ -135,6 +137,12 @@ impl Viewer {
                 frames.resumed();
                 self.catch_up(None, Told::Perhaps { lanes_at: snapshot.ordinal() });
             }
+            Step::Lanes { snapshot, run } => {
+                self.write_lanes(&snapshot, frames)?;
+                if let Some(run) = run {
+                    self.step = Step::Run { run, next: 0 };
+                }
+            }
             Step::Snapshot { mark, segments, next } => {
                 self.write_segment(mark, &segments, next, frames)?;
             }
@@ -158,6 +166,7 @@ impl Viewer {
         match update {
             Update::Changes(batch) => self.step = Step::Changes { batch, next: 0 },
             Update::Reset(snapshot) => self.begin(snapshot, Reset::Lagged),
+            Update::Lanes(snapshot) => self.step = Step::Lanes { snapshot, run: None },
             // A kind of update that this version does not know carries nothing that it could show.
             _ => {}
         }
@@ -178,20 +187,30 @@ impl Viewer {
     /// Takes everything that is pending, after the rest of a batch if there is one, to tell it in short.
     fn catch_up(&mut self, rest: Option<(Arc<Batch<Ingress>>, usize)>, told: Told) {
         let mut batches: Vec<_> = rest.into_iter().collect();
+        let mut lanes = None;
         while let Some(update) = self.deltas.try_next() {
             match update {
                 Update::Changes(batch) => batches.push((batch, 0)),
                 Update::Reset(snapshot) => return self.begin(snapshot, Reset::Lagged),
+                Update::Lanes(snapshot) => lanes = Some(snapshot),
                 _ => {}
             }
         }
-        let Some((last, _)) = batches.last() else { return };
+        let Some((last, _)) = batches.last() else {
+            if let Some(snapshot) = lanes {
+                self.step = Step::Lanes { snapshot, run: None };
+            }
+            return;
+        };
         let to = Position::new(last.epoch, last.last_seq());
         let run = self.feed.run(self.seen, to, told, &batches);
         if self.feed.is_too_heavy(&run) {
             self.start_over(Reset::Lagged);
         } else {
-            self.step = Step::Run { run, next: 0 };
+            self.step = match lanes {
+                Some(snapshot) => Step::Lanes { snapshot, run: Some(run) },
+                None => Step::Run { run, next: 0 },
+            };
         }
     }
 

@@ -131,10 +131,13 @@ impl Roamer {
 
     fn read(&mut self) {
         while let Some(update) = self.deltas.try_next() {
-            let Update::Changes(batch) = update else {
-                let Update::Reset(snapshot) = update else { unreachable!() };
-                self.start_from(&snapshot);
-                continue;
+            let batch = match update {
+                Update::Changes(batch) => batch,
+                Update::Reset(snapshot) => {
+                    self.start_from(&snapshot);
+                    continue;
+                }
+                Update::Lanes(_) => continue,
             };
             for (position, change) in batch.iter() {
                 assert!(
@@ -257,4 +260,24 @@ fn what_a_process_says_for_itself_never_reaches_the_next_shared_number() {
     history.happen(&[2]);
     replica.advance(&history);
     assert_eq!(replica.store.snapshot().position(), Position::new(7, history.last));
+}
+
+#[test]
+fn who_waits_for_a_process_hears_of_its_lanes() {
+    let mut history = History { epoch: 7, last: 1000, ..History::default() };
+    history.happen(&[1]);
+    let (mut ahead, mut behind) = (Replica::new(), Replica::new());
+    ahead.jump(&history);
+    behind.jump(&history);
+    history.happen(&[2]);
+    ahead.advance(&history);
+    let mut roamer = Roamer::new(&ahead);
+    roamer.go_to(&behind);
+    behind.say_something();
+    assert!(matches!(roamer.deltas.try_next(), Some(Update::Lanes(_))), "while it waits");
+    assert!(roamer.deltas.try_next().is_none());
+    behind.advance(&history);
+    assert!(matches!(roamer.deltas.try_next(), Some(Update::Lanes(_))), "when the process has come as far");
+    behind.say_something();
+    assert!(matches!(roamer.deltas.try_next(), Some(Update::Changes(_))), "and from then on as everybody");
 }
