@@ -13,9 +13,9 @@ use super::shard::Shard;
 /// How one kind's clusters are cut into shards.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Cut {
-    clusters: BTreeSet<ClusterId>,
     buckets: u16,
     lanes: BTreeSet<LaneId>,
+    shards: BTreeSet<Shard>,
 }
 
 impl Cut {
@@ -23,13 +23,18 @@ impl Cut {
     pub(super) fn of<K: Kind>(watcher: &Watcher<K>, buckets: u16) -> Self {
         let lanes = watcher.lanes();
         let whole = lanes.iter().any(|lane| lane.scope == LaneScope::Cluster);
-        let clusters = watcher.clusters().into_iter().map(|info| info.id).collect();
-        Self { clusters, buckets: if whole { 1 } else { buckets.max(1) }, lanes }
+        let clusters = watcher.clusters().into_iter().map(|info| info.id);
+        Self::new(&clusters.collect(), if whole { 1 } else { buckets.max(1) }, lanes)
+    }
+
+    fn new(clusters: &BTreeSet<ClusterId>, buckets: u16, lanes: BTreeSet<LaneId>) -> Self {
+        let shards = clusters.iter().flat_map(|cluster| Shard::all(cluster, buckets)).collect();
+        Self { buckets, lanes, shards }
     }
 
     /// All shards there are.
-    pub(super) fn shards(&self) -> BTreeSet<Shard> {
-        self.clusters.iter().flat_map(|cluster| Shard::all(cluster, self.buckets)).collect()
+    pub(super) fn shards(&self) -> &BTreeSet<Shard> {
+        &self.shards
     }
 
     /// The lanes to begin with, of all shards.
@@ -68,7 +73,7 @@ impl Cut {
             LaneId::new(cluster.clone(), &Ingress::resource(), scope)
         };
         let lanes = names.iter().map(lane).collect();
-        Self { clusters: BTreeSet::from([cluster.clone()]), buckets, lanes }
+        Self::new(&BTreeSet::from([cluster]), buckets, lanes)
     }
 }
 
@@ -85,10 +90,9 @@ mod tests {
         assert_eq!(lanes, names.len());
         for name in names {
             let key = ObjectKey::new(ClusterId::sanitized("c"), Some(name), "x");
-            let of: Vec<Shard> =
-                cut.shards().into_iter().filter(|shard| cut.key_is_of(&key, shard)).collect();
+            let of: Vec<&Shard> = cut.shards().iter().filter(|shard| cut.key_is_of(&key, shard)).collect();
             assert_eq!(of.len(), 1);
-            assert!(cut.lanes_of(&of[0]).iter().any(|lane| lane.scope.namespace().unwrap().as_str() == name));
+            assert!(cut.lanes_of(of[0]).iter().any(|lane| lane.scope.namespace().unwrap().as_str() == name));
         }
         let elsewhere = ObjectKey::new(ClusterId::sanitized("d"), Some("a"), "x");
         assert!(!cut.shards().iter().any(|shard| cut.key_is_of(&elsewhere, shard)));

@@ -101,7 +101,7 @@ impl<K: Kind> Follower<K> {
     ) -> Self {
         let lanes = Lanes::new(&cut, &mut writer);
         writer.publish();
-        let counted = cut.shards().into_iter().map(|shard| (shard.cluster().clone(), 0)).collect();
+        let counted = cut.shards().iter().map(|shard| (shard.cluster().clone(), 0)).collect();
         let silent = BTreeMap::new();
         let (good, read_at) = (Instant::now(), BTreeMap::new());
         Self {
@@ -309,11 +309,15 @@ impl<K: Kind> Follower<K> {
             self.writer.publish_jump(Position::new(first.epoch, entry.last));
             return true;
         };
+        let mut of_lanes = false;
         if ours {
             let mut reader = StatementReader::new(&data);
             loop {
                 match reader.read::<K>() {
-                    Ok(Some(statement)) => self.state(statement),
+                    Ok(Some(statement)) => {
+                        of_lanes |= matches!(statement, Statement::Lane(_) | Statement::LaneRemoved(_));
+                        self.state(statement);
+                    }
                     Ok(None) => break,
                     Err(error) => {
                         tracing::warn!(kind = %K::resource().kind, %error, "an entry of the fleet's log can't be read");
@@ -329,8 +333,11 @@ impl<K: Kind> Follower<K> {
         } else {
             self.writer.publish_jump(Position::new(first.epoch, entry.last));
         }
-        self.lanes.show(&self.cut, &mut self.writer);
-        self.writer.publish();
+        if of_lanes {
+            // Those of which nobody had spoken make way for those of which somebody did.
+            self.lanes.show(&self.cut, &mut self.writer);
+            self.writer.publish();
+        }
         true
     }
 
@@ -357,13 +364,13 @@ impl<K: Kind> Follower<K> {
         let now = self.log.now().await.ok()?;
         let mut troubles = BTreeMap::new();
         for shard in self.cut.shards() {
-            let beat = meta.shards.get(&shard).and_then(|shard| shard.beat.as_ref());
+            let beat = meta.shards.get(shard).and_then(|shard| shard.beat.as_ref());
             if let Some(beat) = beat {
                 self.gauge_lanes(&beat.note);
             }
-            if let Some(silence) = silent_since(meta, &shard, now) {
+            if let Some(silence) = silent_since(meta, shard, now) {
                 let since = wall_now().checked_sub(silence).unwrap_or(Timestamp::UNIX_EPOCH);
-                troubles.insert(shard, Trouble { since, message: SILENT });
+                troubles.insert(shard.clone(), Trouble { since, message: SILENT });
             }
         }
         self.silent.retain(|shard, _| troubles.contains_key(shard));

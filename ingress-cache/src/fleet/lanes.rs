@@ -101,9 +101,9 @@ impl Lanes {
     /// Makes what is shown what should be.
     pub(super) fn show<K: Kind>(&mut self, cut: &Cut, writer: &mut Writer<K>) {
         // One who is heard of speaks for the shard.
-        let heard: BTreeSet<Shard> = cut
+        let heard: Vec<&Shard> = cut
             .shards()
-            .into_iter()
+            .iter()
             .filter(|shard| self.said.keys().any(|id| cut.lane_is_of(id, shard)))
             .collect();
         let mut wanted: BTreeMap<LaneId, LaneStatus> =
@@ -235,11 +235,11 @@ mod tests {
         for namespace in ["a", "b", "c", "d", "e", "f"] {
             lanes.say(&cut, said(namespace, LaneState::Live), &mut writer);
         }
-        let silent = cut.shards().into_iter().find(|shard| !cut.lanes_of(shard).is_empty()).unwrap();
+        let silent = cut.shards().iter().find(|shard| !cut.lanes_of(shard).is_empty()).unwrap();
         assert!(lanes.set_shard_troubles([(silent.clone(), trouble())].into()));
         lanes.show(&cut, &mut writer);
         for status in writer.state().lanes() {
-            assert_eq!(status.is_live(), !cut.lane_is_of(&status.id, &silent), "{}", status.id);
+            assert_eq!(status.is_live(), !cut.lane_is_of(&status.id, silent), "{}", status.id);
         }
     }
 
@@ -250,7 +250,7 @@ mod tests {
         let mut lanes = Lanes::new(&cut, &mut writer);
         lanes.say(&cut, said("a", LaneState::Live), &mut writer);
         lanes.say(&cut, said("b", LaneState::Live), &mut writer);
-        lanes.replace(&cut, &cut.shards(), vec![said("b", LaneState::Live)]);
+        lanes.replace(&cut, cut.shards(), vec![said("b", LaneState::Live)]);
         lanes.show(&cut, &mut writer);
         assert_eq!(shown(&writer), [lane("b", LaneState::Live, false)]);
         lanes.remove(&id("b"), &mut writer);

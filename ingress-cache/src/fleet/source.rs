@@ -155,7 +155,7 @@ impl Inner {
 
     fn look_after(&self, cut: &Cut) {
         self.shards.send_modify(|shards| {
-            let all = shards.iter().cloned().chain(cut.shards()).collect();
+            let all = shards.iter().chain(cut.shards()).cloned().collect();
             *shards = Arc::new(all);
         });
     }
@@ -216,7 +216,7 @@ impl<K: Kind> Holders<K> {
         loop {
             let mine: BTreeSet<Shard> = {
                 let held = held.borrow_and_update();
-                self.cut.shards().into_iter().filter(|shard| held.contains_key(shard)).collect()
+                self.cut.shards().iter().filter(|shard| held.contains_key(shard)).cloned().collect()
             };
             running.retain(|shard, task| {
                 let goes_on = mine.contains(shard) && !task.is_finished();
