@@ -14,17 +14,34 @@ use serde::Deserializer;
 use crate::stored::InvalidStored;
 use crate::wire::proto::InvalidProtobuf;
 
+mod endpoint_slice;
 mod ingress;
+mod ingress_class;
 mod meta;
 mod namespace;
 mod packed;
+mod pod;
+mod record;
+mod service;
 #[cfg(feature = "kube")]
 mod typed;
 
+pub use endpoint_slice::{
+    Endpoint, EndpointConditions, EndpointPort, EndpointSlice, ObjectReference, SERVICE_NAME,
+};
 pub use ingress::{Backend, Ingress, IngressPath, IngressRule, IngressTls, ServicePort};
+pub use ingress_class::{IngressClass, IngressClassSpec};
 pub use meta::{ANNOTATION_BYTES, LAST_APPLIED};
 pub(crate) use meta::{Object, Text};
 pub use namespace::NamespaceRecord;
+pub use pod::{
+    Container, ContainerPort, ContainerState, ContainerStateRunning, ContainerStateTerminated,
+    ContainerStateWaiting, ContainerStatus, Pod, PodCondition, PodSpec, PodStatus,
+};
+pub use record::{Condition, IntOrString, Metadata, OwnerReference, Time};
+pub use service::{
+    LoadBalancerIngress, LoadBalancerStatus, Service, ServicePortSpec, ServiceSpec, ServiceStatus,
+};
 #[cfg(feature = "kube")]
 pub use typed::{KnownScope, Typed};
 

@@ -25,6 +25,7 @@ pub mod clock;
 mod endpoint;
 mod error;
 mod hub;
+pub mod inventory;
 pub mod keep;
 mod key;
 pub mod kind;

@@ -32,6 +32,11 @@ impl InvalidProtobuf {
     pub(crate) fn unsupported() -> Self {
         Self { at: 0, problem: "this kind has no protobuf" }
     }
+
+    /// Says that a field is not of its type. Where, the decoder of declared records doesn't tell.
+    pub(crate) fn mistyped() -> Self {
+        Self { at: 0, problem: "a field is not of its type" }
+    }
 }
 
 /// Bytes of a message, and where in the frame they begin.

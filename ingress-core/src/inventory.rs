@@ -1,0 +1,343 @@
+//! What is known of clusters at one moment: the objects of every kind that routes depend on, and how well each kind is known.
+//!
+//! An [`Inventory`] is a value. Cloning it copies pointers, and whoever holds one sees the same for as long as they like. It is filled
+//! from a hub's stores as they change ([`routes`](crate::routes)), or from manifests. Everything that judges
+//! ([`diagnose`](crate::diagnose)) is a pure function of it.
+//!
+//! Nothing is read from it directly, but through a [`Reader`], for two reasons:
+//!
+//! - A look-up has three answers, not two. *Missing* is said only where the kind is known to be complete: its lane is live. Where
+//!   it may not be read, isn't installed, isn't watched or was not read yet, the answer is [`Unknown`], with the reason.
+//! - A reader notes what it was asked. Whoever judged with it knows on which objects the judgement depends, those included that
+//!   were looked for and not found, without having to say so; that is how a change reaches just those routes that it concerns.
+//!
+//! Objects are found by key, and by *tag*: a pair that each record names for itself ([`Indexed::tags`]), such as a label of a pod or the host of
+//! an ingress. The index of tags is kept with the objects, so that finding the pods of a service costs what there are of them.
+
+use std::sync::Arc;
+
+use imbl::{OrdMap, OrdSet};
+
+use crate::clock::Timestamp;
+use crate::error::ErrorKind;
+use crate::key::{ClusterId, LaneScope, Namespace, ObjectKey};
+use crate::kind::{EndpointSlice, Ingress, IngressClass, NamespaceRecord, Pod, Service};
+use crate::status::{LaneId, LaneState, LaneStatus};
+use crate::store::Change;
+
+mod dependency;
+mod index;
+mod reader;
+
+pub(crate) use dependency::{Dependencies, Dependency, Touched};
+pub use index::{Indexed, Tag};
+pub use reader::{Lookup, Many, Reader};
+
+/// How well a kind is known in one scope.
+///
+/// What is stale was seen, and judgements go on from it, so that a watch that breaks for a moment doesn't turn every verdict; since when it
+/// is stale is told beside them ([`Inventory::stale_since`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Knowledge {
+    /// Completely, and it is current.
+    Live,
+    /// As it was at that time.
+    Stale(Timestamp),
+    /// Not at all, for this reason.
+    None(Why),
+}
+
+impl Knowledge {
+    /// Why nothing is known; `None` when it is.
+    #[must_use]
+    pub fn unknown(self) -> Option<Why> {
+        match self {
+            Self::Live | Self::Stale(_) => None,
+            Self::None(why) => Some(why),
+        }
+    }
+}
+
+/// Why something is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Why {
+    /// This program does not watch the kind.
+    NotWatched,
+    /// It watches the kind, but not this namespace.
+    OutOfScope,
+    /// The cluster does not serve the kind.
+    NotInstalled,
+    /// The credentials in use may not read it.
+    Denied,
+    /// It was not read yet, or could not be.
+    NotRead,
+    /// It can't be known where this is asked: a running cluster would have it.
+    Offline,
+    /// Nothing in a cluster says it, whatever may be read.
+    Unknowable,
+}
+
+impl Why {
+    /// The reason's name, as it stands in the HTTP API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotWatched => "not_watched",
+            Self::OutOfScope => "out_of_scope",
+            Self::NotInstalled => "not_installed",
+            Self::Denied => "denied",
+            Self::NotRead => "not_read",
+            Self::Offline => "offline",
+            Self::Unknowable => "unknowable",
+        }
+    }
+}
+
+/// Something that is not known, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct Unknown {
+    /// Of which kind, such as `Pod`.
+    pub kind: &'static str,
+    /// In which namespace; `None` for cluster-scoped kinds.
+    pub namespace: Option<String>,
+    /// The object's name, when one was looked for.
+    pub name: Option<String>,
+    /// Why.
+    pub why: Why,
+}
+
+/// The objects of one kind.
+#[derive(Debug, Clone)]
+pub(crate) struct Table<K> {
+    objects: OrdMap<ObjectKey, Arc<K>>,
+    tags: OrdMap<Place, OrdSet<ObjectKey>>,
+    lanes: OrdMap<LaneId, Knowledge>,
+    watched: bool,
+}
+
+/// A tag in a namespace, or in a whole cluster for what has none.
+type Place = (ObjectKey, Tag);
+
+impl<K> Default for Table<K> {
+    fn default() -> Self {
+        Self { objects: OrdMap::new(), tags: OrdMap::new(), lanes: OrdMap::new(), watched: false }
+    }
+}
+
+impl<K: Indexed> Table<K> {
+    fn insert(&mut self, key: ObjectKey, object: Arc<K>) {
+        if let Some(old) = self.objects.insert(key.clone(), object.clone()) {
+            self.untag(&key, &old);
+        }
+        object.tags(&mut |tag| {
+            self.tags.entry(place(&key, K::SCOPED, tag)).or_default().insert(key.clone());
+        });
+    }
+
+    fn remove(&mut self, key: &ObjectKey) {
+        if let Some(old) = self.objects.remove(key) {
+            self.untag(key, &old);
+        }
+    }
+
+    fn untag(&mut self, key: &ObjectKey, old: &K) {
+        old.tags(&mut |tag| {
+            let place = place(key, K::SCOPED, tag);
+            if let Some(tagged) = self.tags.get_mut(&place) {
+                tagged.remove(key);
+                if tagged.is_empty() {
+                    self.tags.remove(&place);
+                }
+            }
+        });
+    }
+
+    /// How well this kind is known there, by the best of the lanes that cover it.
+    fn knowledge(&self, cluster: &ClusterId, namespace: Option<&str>) -> Knowledge {
+        if !self.watched {
+            return Knowledge::None(Why::NotWatched);
+        }
+        let lane = |scope| self.lanes.get(&LaneId::new(cluster.clone(), &K::resource(), scope)).copied();
+        let whole = lane(LaneScope::Cluster);
+        let part = namespace
+            .and_then(|name| Namespace::new(name).ok())
+            .and_then(|name| lane(LaneScope::Namespace(name)));
+        match (part, whole) {
+            (Some(Knowledge::Live), _) | (_, Some(Knowledge::Live)) => Knowledge::Live,
+            (Some(part), _) => part,
+            (None, Some(whole)) => whole,
+            // A lane per namespace, but none for this one; or none at all so far.
+            (None, None) if self.lanes.keys().any(|id| id.cluster == *cluster) => {
+                Knowledge::None(Why::OutOfScope)
+            }
+            (None, None) => Knowledge::None(Why::NotRead),
+        }
+    }
+}
+
+/// Where a tag of an object is looked for.
+fn place(key: &ObjectKey, scoped: bool, tag: Tag) -> Place {
+    let namespace = key.namespace().filter(|_| scoped);
+    (ObjectKey::new(key.cluster().clone(), namespace, ""), tag)
+}
+
+/// What a lane's state says of how well its kind is known.
+fn knowledge_of(lane: &LaneStatus) -> Knowledge {
+    if lane.is_live() {
+        return Knowledge::Live;
+    }
+    let refused = lane.error.as_ref().map(crate::SourceError::kind);
+    match (lane.state, refused) {
+        (LaneState::Denied, Some(ErrorKind::NotFound)) => Knowledge::None(Why::NotInstalled),
+        (LaneState::Denied, Some(ErrorKind::Configuration)) => Knowledge::None(Why::Offline),
+        (LaneState::Denied, _) => Knowledge::None(Why::Denied),
+        _ => lane.stale_since.map_or(Knowledge::None(Why::NotRead), Knowledge::Stale),
+    }
+}
+
+/// A kind that an [`Inventory`] holds.
+pub(crate) trait Held: Indexed {
+    /// Its number, for dependencies.
+    const NUMBER: u8;
+    /// Its name, such as `Pod`.
+    const NAME: &'static str;
+    fn table(inventory: &Inventory) -> &Table<Self>;
+    fn table_mut(inventory: &mut Inventory) -> &mut Table<Self>;
+}
+
+macro_rules! inventory {
+    ($($field:ident: $kind:ident = $number:literal $name:literal,)*) => {
+        /// What is known of clusters at one moment. Cloning it copies pointers.
+        #[derive(Debug, Clone, Default)]
+        pub struct Inventory {
+            $($field: Table<$kind>,)*
+        }
+
+        $(
+            impl Held for $kind {
+                const NUMBER: u8 = $number;
+                const NAME: &'static str = $name;
+                fn table(inventory: &Inventory) -> &Table<Self> {
+                    &inventory.$field
+                }
+                fn table_mut(inventory: &mut Inventory) -> &mut Table<Self> {
+                    &mut inventory.$field
+                }
+            }
+        )*
+
+        /// Calls a macro with every kind that an inventory holds.
+        macro_rules! every_kind {
+            ($call:ident) => { $($call!($kind);)* };
+        }
+        pub(crate) use every_kind;
+    };
+}
+
+// A number is never given twice, and never changes: 0 to 63.
+inventory! {
+    ingresses: Ingress = 0 "Ingress",
+    namespaces: NamespaceRecord = 1 "Namespace",
+    ingress_classes: IngressClass = 2 "IngressClass",
+    services: Service = 3 "Service",
+    endpoint_slices: EndpointSlice = 4 "EndpointSlice",
+    pods: Pod = 5 "Pod",
+}
+
+impl Inventory {
+    /// Knows nothing, and is asked of nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets an object, as if a live lane had told of it.
+    #[expect(private_bounds, reason = "what can be held is a closed set")]
+    pub fn insert<K: Held>(&mut self, cluster: &ClusterId, object: K) {
+        let key = ObjectKey::new(cluster.clone(), object.namespace(), object.name());
+        K::table_mut(self).insert(key, Arc::new(object));
+    }
+
+    /// Says how well a kind is known in a whole cluster.
+    #[expect(private_bounds, reason = "what can be held is a closed set")]
+    pub fn know<K: Held>(&mut self, cluster: &ClusterId, knowledge: Knowledge) {
+        let table = K::table_mut(self);
+        table.watched = true;
+        table.lanes.insert(LaneId::new(cluster.clone(), &K::resource(), LaneScope::Cluster), knowledge);
+    }
+
+    /// Says that a kind is watched, though nothing was read yet.
+    pub(crate) fn watch<K: Held>(&mut self) {
+        K::table_mut(self).watched = true;
+    }
+
+    /// Follows a store. Notes which dependencies the change touches.
+    pub(crate) fn apply<K: Held>(&mut self, change: &Change<K>, touched: &mut Touched) {
+        let table = K::table_mut(self);
+        match change {
+            Change::Added(key, new) => {
+                table.insert(key.clone(), new.clone());
+                touched.object::<K>(key, None, Some(new));
+            }
+            Change::Modified { key, old, new } => {
+                // Set in any case: its revision is new.
+                table.insert(key.clone(), new.clone());
+                if !old.equivalent(new) {
+                    touched.object::<K>(key, Some(old), Some(new));
+                }
+            }
+            Change::Deleted(key, old) => {
+                table.remove(key);
+                touched.object::<K>(key, Some(old), None);
+            }
+            Change::Lane(lane) => {
+                let now = knowledge_of(lane);
+                let before = table.lanes.insert(lane.id.clone(), now);
+                if before.map(Knowledge::unknown) != Some(now.unknown()) {
+                    touched.lane::<K>(&lane.id.cluster);
+                }
+            }
+            Change::LaneRemoved(id) => {
+                if table.lanes.remove(id).is_some() {
+                    touched.lane::<K>(&id.cluster);
+                }
+            }
+        }
+    }
+
+    /// Since when some of what is known of a cluster is stale; `None` while all of it is current.
+    #[must_use]
+    pub fn stale_since(&self, cluster: &ClusterId) -> Option<Timestamp> {
+        let mut oldest: Option<Timestamp> = None;
+        macro_rules! look {
+            ($kind:ident) => {
+                for (id, knowledge) in &<$kind as Held>::table(self).lanes {
+                    if let (true, Knowledge::Stale(since)) = (id.cluster == *cluster, knowledge) {
+                        oldest = Some(oldest.map_or(*since, |known| known.min(*since)));
+                    }
+                }
+            };
+        }
+        every_kind!(look);
+        oldest
+    }
+
+    /// All objects of a kind, ordered by cluster, namespace and name.
+    #[expect(private_bounds, reason = "what can be held is a closed set")]
+    pub fn objects<K: Held>(&self) -> impl Iterator<Item = (&ObjectKey, &Arc<K>)> {
+        K::table(self).objects.iter()
+    }
+
+    /// One object.
+    #[expect(private_bounds, reason = "what can be held is a closed set")]
+    #[must_use]
+    pub fn object<K: Held>(&self, key: &ObjectKey) -> Option<&Arc<K>> {
+        K::table(self).objects.get(key)
+    }
+}
+
+#[cfg(test)]
+mod tests;

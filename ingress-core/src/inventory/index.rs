@@ -1,0 +1,124 @@
+//! By what else than their key objects are found.
+
+use std::sync::Arc;
+
+use crate::kind::{EndpointSlice, Ingress, IngressClass, Kind, NamespaceRecord, Pod, Service};
+
+/// Something that objects have in common, by which they are found: a name of what it is, and its value.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Tag {
+    what: &'static str,
+    value: Arc<str>,
+}
+
+impl Tag {
+    /// A tag.
+    #[must_use]
+    pub fn new(what: &'static str, value: &str) -> Self {
+        Self { what, value: value.into() }
+    }
+
+    /// A label, with its value.
+    #[must_use]
+    pub fn label(key: &str, value: &str) -> Self {
+        // No label holds a NUL.
+        Self::new("label", &format!("{key}\0{value}"))
+    }
+
+    /// The host of a rule, in lower case; empty for rules without one.
+    #[must_use]
+    pub fn host(host: &str) -> Self {
+        Self::new("host", &host.to_ascii_lowercase())
+    }
+
+    /// The service whose endpoints these are.
+    #[must_use]
+    pub fn service(name: &str) -> Self {
+        Self::new("service", name)
+    }
+}
+
+/// A kind whose objects are found by tags, too.
+pub trait Indexed: Kind {
+    /// Whether its tags are looked for in one namespace; otherwise, in the whole cluster.
+    const SCOPED: bool = true;
+
+    /// Hands out every tag of the object, none of them twice.
+    fn tags(&self, each: &mut dyn FnMut(Tag)) {
+        let _ = each;
+    }
+
+    /// Whether nothing that anybody judges by differs: all but the revision. The default says so of equal records only.
+    fn equivalent(&self, other: &Self) -> bool {
+        self == other
+    }
+}
+
+/// Whether two declared records differ in nothing but their revision.
+macro_rules! but_for_revision {
+    () => {
+        fn equivalent(&self, other: &Self) -> bool {
+            if self.metadata.resource_version == other.metadata.resource_version {
+                return self == other;
+            }
+            let mut other = other.clone();
+            other.metadata.resource_version.clone_from(&self.metadata.resource_version);
+            *self == other
+        }
+    };
+}
+
+impl Indexed for Ingress {
+    /// Of the whole cluster: hosts are shared across namespaces.
+    const SCOPED: bool = false;
+
+    fn tags(&self, each: &mut dyn FnMut(Tag)) {
+        let mut hosts: Vec<String> =
+            self.rules().iter().map(|rule| rule.host.unwrap_or_default().to_ascii_lowercase()).collect();
+        if self.default_backend().is_some() {
+            hosts.push(String::new());
+        }
+        hosts.sort_unstable();
+        hosts.dedup();
+        for host in hosts {
+            each(Tag::host(&host));
+        }
+    }
+}
+
+impl Indexed for NamespaceRecord {}
+
+impl Indexed for IngressClass {
+    but_for_revision!();
+}
+
+impl Indexed for Service {
+    but_for_revision!();
+
+    /// One pair of its selector: whoever looks for the services of a pod asks for each of the pod's labels.
+    fn tags(&self, each: &mut dyn FnMut(Tag)) {
+        if let Some((key, value)) = self.spec.selector.first_key_value() {
+            each(Tag::label(key, value));
+        }
+    }
+}
+
+impl Indexed for EndpointSlice {
+    but_for_revision!();
+
+    fn tags(&self, each: &mut dyn FnMut(Tag)) {
+        if let Some(service) = self.service_name() {
+            each(Tag::service(service));
+        }
+    }
+}
+
+impl Indexed for Pod {
+    but_for_revision!();
+
+    fn tags(&self, each: &mut dyn FnMut(Tag)) {
+        for (key, value) in &self.metadata.labels {
+            each(Tag::label(key, value));
+        }
+    }
+}

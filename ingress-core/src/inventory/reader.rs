@@ -1,0 +1,163 @@
+//! Look-ups that know three answers, and note what they were asked.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+
+use super::{Dependencies, Dependency, Held, Inventory, Tag, Unknown};
+use crate::clock::Timestamp;
+use crate::key::{ClusterId, Namespace, ObjectKey};
+
+/// The answer to a look-up.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Lookup<'a, K> {
+    /// There is such an object.
+    Found(&'a Arc<K>),
+    /// There is none: the kind is known there, completely.
+    Missing,
+    /// Nobody can say.
+    Unknown(Unknown),
+}
+
+impl<'a, K> Lookup<'a, K> {
+    /// The object, when it was found.
+    #[must_use]
+    pub fn found(self) -> Option<&'a Arc<K>> {
+        match self {
+            Self::Found(object) => Some(object),
+            Self::Missing | Self::Unknown(_) => None,
+        }
+    }
+}
+
+/// All objects that were asked for, as far as they are known.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Many<'a, K> {
+    /// Those that are known, ordered by namespace and name.
+    pub objects: Vec<&'a Arc<K>>,
+    /// Why there may be others; `None` when these are all.
+    pub unknown: Option<Unknown>,
+}
+
+/// Reads an [`Inventory`] for one judgement about one cluster.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    inventory: &'a Inventory,
+    cluster: &'a ClusterId,
+    now: Timestamp,
+    dependencies: RefCell<Dependencies>,
+    until: Cell<Option<Timestamp>>,
+}
+
+#[expect(private_bounds, reason = "what can be held is a closed set")]
+impl<'a> Reader<'a> {
+    /// A reader that has noted nothing yet.
+    #[must_use]
+    pub fn new(inventory: &'a Inventory, cluster: &'a ClusterId, now: Timestamp) -> Self {
+        Self { inventory, cluster, now, dependencies: RefCell::default(), until: Cell::new(None) }
+    }
+
+    /// The cluster that is judged.
+    #[must_use]
+    pub fn cluster(&self) -> &'a ClusterId {
+        self.cluster
+    }
+
+    /// The time of the judgement. Whether a moment has come is for [`has_come`](Self::has_come) to say, which notes it.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Whether that moment has come. If not, the judgement holds until then only.
+    #[must_use]
+    pub fn has_come(&self, moment: Timestamp) -> bool {
+        if moment <= self.now {
+            return true;
+        }
+        self.until.set(Some(self.until.get().map_or(moment, |until| until.min(moment))));
+        false
+    }
+
+    /// One object by its name.
+    #[must_use]
+    pub fn get<K: Held>(&self, namespace: Option<&str>, name: &str) -> Lookup<'a, K> {
+        let key = ObjectKey::new(self.cluster.clone(), namespace, name);
+        self.note(Dependency::object::<K>(&key));
+        let unknown = self.unknown::<K>(namespace);
+        match K::table(self.inventory).objects.get(&key) {
+            Some(object) => Lookup::Found(object),
+            None => match unknown {
+                None => Lookup::Missing,
+                Some(unknown) => Lookup::Unknown(Unknown { name: Some(name.to_owned()), ..unknown }),
+            },
+        }
+    }
+
+    /// All objects with a tag, in one namespace or, for kinds whose tags are the cluster's, in all of it.
+    #[must_use]
+    pub fn tagged<K: Held>(&self, namespace: Option<&str>, tag: Tag) -> Many<'a, K> {
+        let namespace = namespace.filter(|_| K::SCOPED);
+        self.note(Dependency::tag::<K>(self.cluster, namespace, &tag));
+        let table = K::table(self.inventory);
+        let place = (ObjectKey::new(self.cluster.clone(), namespace, ""), tag);
+        let keys = table.tags.get(&place).into_iter().flatten();
+        Many {
+            objects: keys.filter_map(|key| table.objects.get(key)).collect(),
+            unknown: self.unknown::<K>(namespace),
+        }
+    }
+
+    /// All objects of a namespace. A change of any of them touches the judgement: for kinds of which there are few.
+    #[must_use]
+    pub fn in_namespace<K: Held>(&self, namespace: &str) -> Many<'a, K> {
+        self.note(Dependency::namespace::<K>(self.cluster, namespace));
+        let name = Namespace::new(namespace).ok();
+        let range = name.iter().flat_map(|name| self.range::<K>(Some(name)));
+        Many { objects: range.collect(), unknown: self.unknown::<K>(Some(namespace)) }
+    }
+
+    /// All objects of the cluster. A change of any of them touches the judgement: for kinds of which there are few.
+    #[must_use]
+    pub fn all<K: Held>(&self) -> Many<'a, K> {
+        self.note(Dependency::all::<K>(self.cluster));
+        Many { objects: self.range::<K>(None).collect(), unknown: self.unknown::<K>(None) }
+    }
+
+    fn range<K: Held>(&self, namespace: Option<&Namespace>) -> impl Iterator<Item = &'a Arc<K>> {
+        let from = ObjectKey::first_of(self.cluster.clone(), namespace);
+        let namespace = namespace.cloned();
+        let bounds = (std::ops::Bound::Included(from), std::ops::Bound::Unbounded);
+        let objects = K::table(self.inventory).objects.range::<_, ObjectKey>(bounds);
+        let cluster = self.cluster;
+        let within = move |key: &ObjectKey| {
+            key.cluster() == cluster
+                && namespace.as_ref().is_none_or(|namespace| key.namespace() == Some(namespace.as_str()))
+        };
+        objects.take_while(move |(key, _)| within(key)).map(|(_, object)| object)
+    }
+
+    /// Why the kind is not known completely there; `None` when it is.
+    #[must_use]
+    pub fn unknown<K: Held>(&self, namespace: Option<&str>) -> Option<Unknown> {
+        self.note(Dependency::lane::<K>(self.cluster));
+        let why = K::table(self.inventory).knowledge(self.cluster, namespace).unknown()?;
+        Some(Unknown { kind: K::NAME, namespace: namespace.map(str::to_owned), name: None, why })
+    }
+
+    fn note(&self, dependency: Dependency) {
+        self.dependencies.borrow_mut().add(dependency);
+    }
+
+    /// Until when the same objects give the same judgement; `None` means for good.
+    #[must_use]
+    pub fn until(&self) -> Option<Timestamp> {
+        self.until.get()
+    }
+
+    /// On what the judgement depends.
+    pub(crate) fn into_dependencies(self) -> Dependencies {
+        self.dependencies.into_inner()
+    }
+}
