@@ -31,6 +31,7 @@ mod key;
 pub mod kind;
 mod question;
 pub mod resilience;
+pub mod route;
 pub mod share;
 pub mod source;
 pub mod stats;
