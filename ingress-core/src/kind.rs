@@ -22,6 +22,8 @@ mod namespace;
 mod packed;
 mod pod;
 mod record;
+#[cfg(test)]
+mod samples;
 mod service;
 #[cfg(feature = "kube")]
 mod typed;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Resource;
-use super::record::{Metadata, Time, nullable, record};
+use super::record::{Metadata, Time, nullable, record, settle};
 
 /// What is kept of a pod: metadata with labels and owners, the ports that its containers declare, its phase, conditions and the states
 /// of its containers. Never its environment, volumes or command lines.
@@ -222,9 +222,28 @@ pub struct ContainerStateTerminated {
     pub finished_at: Option<Time>,
 }
 
+impl ContainerState {
+    fn settle(&mut self) {
+        if let Some(running) = &mut self.running {
+            settle(&mut running.started_at);
+        }
+        if let Some(terminated) = &mut self.terminated {
+            settle(&mut terminated.finished_at);
+        }
+    }
+}
+
 impl Pod {
     fn tidy(&mut self) {
         self.metadata.tidy();
+        for condition in &mut self.status.conditions {
+            settle(&mut condition.last_transition_time);
+        }
+        let PodStatus { container_statuses, init_container_statuses, .. } = &mut self.status;
+        for status in container_statuses.iter_mut().chain(init_container_statuses) {
+            status.state.settle();
+            status.last_state.settle();
+        }
     }
 
     /// A condition by its type.

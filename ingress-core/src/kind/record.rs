@@ -87,6 +87,8 @@ pub struct OwnerReference {
 impl Metadata {
     /// Drops of the annotations what is never kept, and the largest of those that are more than is kept.
     pub(super) fn tidy(&mut self) {
+        settle(&mut self.creation_timestamp);
+        settle(&mut self.deletion_timestamp);
         self.annotations.remove(LAST_APPLIED);
         let size = |(key, value): (&String, &String)| key.len() + value.len();
         let mut total: usize = self.annotations.iter().map(size).sum();
@@ -123,6 +125,12 @@ impl Time {
     pub fn timestamp(self) -> Option<Timestamp> {
         Timestamp::new(self.seconds, self.nanos).ok()
     }
+}
+
+/// Gives a time that is not set one form: Go writes it as `null` in JSON, and as an empty message, which is 1970, in protobuf. A time
+/// that no calendar holds is none, either.
+pub(super) fn settle(time: &mut Option<Time>) {
+    *time = time.and_then(Time::timestamp).map(Time::from).filter(|time| *time != Time::default());
 }
 
 impl From<Timestamp> for Time {
@@ -184,6 +192,14 @@ impl IntOrString {
     pub fn name(&self) -> Option<&str> {
         Some(self.str_val.as_str()).filter(|name| self.kind == 1 && !name.is_empty())
     }
+}
+
+/// Gives a number or name that is not set one form: Go writes it as 0 where it may not be left out.
+pub(super) fn settle_port(port: &mut Option<IntOrString>) {
+    *port = port.take().and_then(|port| match (port.number(), port.name()) {
+        (Some(number), _) => Some(number.into()),
+        (None, name) => name.map(Into::into),
+    });
 }
 
 impl From<i32> for IntOrString {
