@@ -21,6 +21,10 @@ use imbl::{OrdMap, OrdSet};
 use crate::clock::Timestamp;
 use crate::error::ErrorKind;
 use crate::key::{ClusterId, LaneScope, Namespace, ObjectKey};
+use crate::kind::{
+    BackendTlsPolicy, BackendTrafficPolicy, Gateway, GatewayClass, GrpcRoute, HttpRoute, IngressRoute,
+    ReferenceGrant, TlsRoute, VirtualService,
+};
 use crate::kind::{EndpointSlice, Ingress, IngressClass, NamespaceRecord, Pod, Service};
 use crate::status::{LaneId, LaneState, LaneStatus};
 use crate::store::Change;
@@ -245,6 +249,16 @@ inventory! {
     services: Service = 3 "Service",
     endpoint_slices: EndpointSlice = 4 "EndpointSlice",
     pods: Pod = 5 "Pod",
+    gateways: Gateway = 30 "Gateway",
+    gateway_classes: GatewayClass = 31 "GatewayClass",
+    http_routes: HttpRoute = 32 "HTTPRoute",
+    grpc_routes: GrpcRoute = 33 "GRPCRoute",
+    tls_routes: TlsRoute = 34 "TLSRoute",
+    reference_grants: ReferenceGrant = 35 "ReferenceGrant",
+    backend_tls_policies: BackendTlsPolicy = 36 "BackendTLSPolicy",
+    backend_traffic_policies: BackendTrafficPolicy = 37 "BackendTrafficPolicy",
+    virtual_services: VirtualService = 38 "VirtualService",
+    ingress_routes: IngressRoute = 39 "IngressRoute",
 }
 
 impl Inventory {

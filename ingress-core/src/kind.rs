@@ -14,9 +14,12 @@ use serde::Deserializer;
 use crate::stored::InvalidStored;
 use crate::wire::proto::InvalidProtobuf;
 
+mod backend_traffic_policy;
 mod endpoint_slice;
+mod gateway_api;
 mod ingress;
 mod ingress_class;
+mod ingress_route;
 mod meta;
 mod namespace;
 mod packed;
@@ -24,15 +27,33 @@ mod pod;
 mod record;
 #[cfg(test)]
 mod samples;
+mod selector;
 mod service;
 #[cfg(feature = "kube")]
 mod typed;
+mod virtual_service;
 
+pub use backend_traffic_policy::{
+    BackendTrafficPolicy, BackendTrafficPolicySpec, HttpTimeout, TargetSelector, TcpTimeout, TrafficTimeout,
+};
 pub use endpoint_slice::{
     Endpoint, EndpointConditions, EndpointPort, EndpointSlice, ObjectReference, SERVICE_NAME,
 };
+pub use gateway_api::{
+    AllowedRoutes, BackendRef, BackendTlsPolicy, BackendTlsPolicySpec, BackendTlsValidation, GATEWAY_API,
+    Gateway, GatewayAddress, GatewayClass, GatewayClassSpec, GatewayClassStatus, GatewaySpec, GatewayStatus,
+    GrpcMethodMatch, GrpcRoute, GrpcRouteMatch, GrpcRouteRule, GrpcRouteSpec, HeaderModifier, HeaderName,
+    HttpPathMatch, HttpRoute, HttpRouteMatch, HttpRouteRule, HttpRouteSpec, HttpRouteTimeouts, Listener,
+    ListenerStatus, ListenerTls, ObjectRefFields, ParentRef, PathModifier, PolicyAncestorStatus,
+    PolicyStatus, PolicyTargetRef, ReferenceGrant, ReferenceGrantFrom, ReferenceGrantSpec, ReferenceGrantTo,
+    RequestMirror, RequestRedirect, RouteFilter, RouteGroupKind, RouteNamespaces, RouteParentStatus,
+    RouteStatus, TlsRoute, TlsRouteRule, TlsRouteSpec, UrlRewrite, ValueMatch,
+};
 pub use ingress::{Backend, Ingress, IngressPath, IngressRule, IngressTls, ServicePort};
 pub use ingress_class::{IngressClass, IngressClassSpec};
+pub use ingress_route::{
+    IngressRoute, IngressRouteRule, IngressRouteSpec, IngressRouteTls, TraefikRef, TraefikService,
+};
 pub use meta::{ANNOTATION_BYTES, LAST_APPLIED};
 pub(crate) use meta::{Object, Text};
 pub use namespace::NamespaceRecord;
@@ -41,11 +62,17 @@ pub use pod::{
     ContainerStateWaiting, ContainerStatus, Pod, PodCondition, PodSpec, PodStatus,
 };
 pub use record::{Condition, IntOrString, Metadata, OwnerReference, Time};
+pub use selector::{LabelExpression, LabelSelector};
 pub use service::{
     LoadBalancerIngress, LoadBalancerStatus, Service, ServicePortSpec, ServiceSpec, ServiceStatus,
 };
 #[cfg(feature = "kube")]
 pub use typed::{KnownScope, Typed};
+
+pub use virtual_service::{
+    DestinationHost, DestinationPort, StringMatch, VirtualDestination, VirtualHttpMatch, VirtualHttpRoute,
+    VirtualService, VirtualServiceSpec,
+};
 
 /// Where a kind lives in the Kubernetes API.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -68,6 +68,8 @@ macro_rules! but_for_revision {
     };
 }
 
+mod gateway;
+
 impl Indexed for Ingress {
     /// Of the whole cluster: hosts are shared across namespaces.
     const SCOPED: bool = false;

@@ -267,6 +267,12 @@ where
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
+/// Reads whether something is there at all, and forgets what it is. What was read so, and stored, is read as what it said.
+pub(super) fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    Ok(!matches!(value, serde_json::Value::Null | serde_json::Value::Bool(false)))
+}
+
 /// Whether nothing would be lost by leaving it out.
 pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
