@@ -22,6 +22,7 @@
 pub mod access;
 pub mod classify;
 pub mod clock;
+pub mod diagnose;
 mod endpoint;
 mod error;
 mod hub;

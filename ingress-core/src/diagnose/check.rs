@@ -1,0 +1,102 @@
+//! The checks there are, by their codes.
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// Something is worse than it should be, or will be.
+    Warning,
+    /// Requests fail.
+    Critical,
+}
+
+impl Severity {
+    /// The severity's name, as it stands in the HTTP API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// A check. Its code, once released, never changes its meaning, and is never used again for another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Check {
+    /// Its code, such as `ING004`: `docs/checks/ING004.md` explains it.
+    pub code: &'static str,
+    /// How bad it is, unless [`Settings::severities`](super::Settings::severities) or the circumstances say otherwise.
+    pub severity: Severity,
+    /// What it finds, in a few words.
+    pub title: &'static str,
+}
+
+macro_rules! checks {
+    ($($code:ident $severity:ident $title:literal)*) => {
+        $(
+            #[doc = $title]
+            pub(crate) const $code: Check =
+                Check { code: stringify!($code), severity: Severity::$severity, title: $title };
+        )*
+        /// Every check, in the order of families and codes.
+        pub const CHECKS: &[Check] = &[$($code),*];
+    };
+}
+
+checks! {
+    ING001 Critical "no class is named, and there is no default one"
+    ING002 Critical "the class that is named does not exist"
+    ING003 Warning "more than one class is the default one"
+    ING004 Critical "the backend's Service does not exist"
+    ING005 Critical "the backend's port is no port of its Service"
+    ING006 Critical "the backend's port is not given, or given twice"
+    ING007 Info "a port by number where the Service names it"
+    ING008 Critical "a backend names neither a Service nor a resource"
+    ING010 Warning "no address was published"
+    ING011 Warning "the same host and path in more than one Ingress"
+    ING013 Warning "hosts of TLS entries and of rules don't fit together"
+    ING014 Critical "the path is not valid for its type"
+    ING015 Info "a rule for every host"
+    ING020 Warning "served by a controller that is retired"
+    SVC001 Critical "the Service's selector matches no pod"
+    SVC002 Critical "pods match, but none is ready"
+    SVC003 Critical "no container declares the port that the Service targets by name"
+    SVC004 Info "no container declares the port that the Service targets by number"
+    SVC005 Info "the pods declare no ports at all"
+    SVC006 Info "only one endpoint is ready"
+    SVC007 Critical "the Service has no EndpointSlice"
+    SVC010 Info "the Service's endpoints can't be verified"
+    SVC012 Critical "all ready endpoints are terminating"
+    POD001 Critical "an image can't be pulled"
+    POD002 Critical "a container crashes again and again"
+    POD003 Critical "a pod can't be scheduled"
+    POD004 Critical "a pod runs, but is not ready"
+    POD005 Critical "a pod waits for an init container"
+    POD006 Critical "a pod's node is not ready"
+    POD007 Warning "a pod is stuck while it terminates"
+    POD008 Critical "a pod lacks a ConfigMap or Secret that it needs"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_in_order_within_their_family_and_none_comes_twice() {
+        let mut seen = std::collections::BTreeSet::new();
+        for check in CHECKS {
+            assert!(seen.insert(check.code), "{} comes twice", check.code);
+        }
+        for pair in CHECKS.windows(2) {
+            let family = |check: &Check| check.code.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned();
+            if family(&pair[0]) == family(&pair[1]) {
+                assert!(pair[0].code < pair[1].code, "{} comes before {}", pair[0].code, pair[1].code);
+            }
+        }
+    }
+}

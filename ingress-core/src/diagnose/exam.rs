@@ -1,0 +1,168 @@
+//! A diagnosis while it is made.
+
+use super::{Check, Diagnosis, Finding, Settings, Severity, Step, StepKind, Verdict};
+use crate::inventory::{Reader, Unknown};
+use crate::route::{ObjectRef, Route};
+
+/// A diagnosis while it is made: the steps so far, and what was found.
+#[derive(Debug)]
+pub(crate) struct Exam<'r, 'a> {
+    pub(super) reader: &'r Reader<'a>,
+    pub(super) settings: &'r Settings,
+    steps: Vec<Step>,
+    findings: Vec<Finding>,
+}
+
+impl<'r, 'a> Exam<'r, 'a> {
+    pub(super) fn new(reader: &'r Reader<'a>, settings: &'r Settings) -> Self {
+        Self { reader, settings, steps: Vec::new(), findings: Vec::new() }
+    }
+
+    /// Goes on to the next step; what is said from now on is said of it.
+    pub(super) fn step(&mut self, kind: StepKind, backend: Option<usize>, object: Option<ObjectRef>) {
+        self.steps.push(Step {
+            kind,
+            backend,
+            object,
+            state: Verdict::Ok,
+            evidence: Vec::new(),
+            findings: Vec::new(),
+            unknown: Vec::new(),
+        });
+    }
+
+    /// The step that is looked at.
+    fn here(&mut self) -> Option<&mut Step> {
+        self.steps.last_mut()
+    }
+
+    fn worsen(&mut self, to: Verdict) {
+        if let Some(step) = self.here() {
+            step.state = step.state.max(to);
+        }
+    }
+
+    /// Notes what was seen.
+    pub(super) fn saw(&mut self, what: impl Into<String>) {
+        if let Some(step) = self.here() {
+            step.evidence.push(what.into());
+        }
+    }
+
+    /// Notes that something is not known, so that this step can't be called passed.
+    pub(super) fn unknown(&mut self, unknown: Unknown) {
+        self.worsen(Verdict::Unknown);
+        if let Some(step) = self.here().filter(|step| !step.unknown.contains(&unknown)) {
+            step.unknown.push(unknown);
+        }
+    }
+
+    /// Notes that this step was not looked at, because one that it depends on failed.
+    pub(super) fn not_reached(&mut self, kind: StepKind, backend: Option<usize>) {
+        self.step(kind, backend, None);
+        self.worsen(Verdict::Unknown);
+        self.saw("Not looked at: it depends on a step that failed.");
+    }
+
+    /// Whether the step that is looked at failed.
+    pub(super) fn failed(&self) -> bool {
+        self.steps.last().is_some_and(|step| step.state == Verdict::Broken)
+    }
+
+    /// Notes what a check found.
+    pub(super) fn find(
+        &mut self,
+        check: Check,
+        object: &ObjectRef,
+        field: impl Into<Field>,
+        cause: String,
+        action: String,
+    ) {
+        let severity = check.severity;
+        self.find_as(check, severity, object, field, cause, action);
+    }
+
+    /// The same with another severity than the check's own, as the circumstances want it.
+    pub(super) fn find_as(
+        &mut self,
+        check: Check,
+        severity: Severity,
+        object: &ObjectRef,
+        field: impl Into<Field>,
+        cause: String,
+        action: String,
+    ) {
+        let severity = self.settings.severities.get(check.code).copied().unwrap_or(severity);
+        self.worsen(match severity {
+            Severity::Critical => Verdict::Broken,
+            Severity::Warning => Verdict::Degraded,
+            Severity::Info => Verdict::Ok,
+        });
+        let command = if object.kind == "Pod" { object.kubectl_describe() } else { object.kubectl_get() };
+        let finding = Finding {
+            code: check.code,
+            severity,
+            object: object.clone(),
+            field: field.into().0,
+            cause,
+            action,
+            command,
+        };
+        let at = self.findings.iter().position(|known| *known == finding).unwrap_or_else(|| {
+            self.findings.push(finding);
+            self.findings.len() - 1
+        });
+        if let Some(step) = self.here() {
+            step.findings.push(at);
+        }
+    }
+
+    /// Concludes.
+    pub(super) fn finish(self, route: &Route) -> Diagnosis {
+        let verdict = verdict(&self.steps, route);
+        Diagnosis { verdict, steps: self.steps, findings: self.findings, until: self.reader.until() }
+    }
+}
+
+/// A field's path, or none.
+pub(super) struct Field(Option<String>);
+
+impl From<&str> for Field {
+    fn from(field: &str) -> Self {
+        Self(Some(field.to_owned()).filter(|field| !field.is_empty()))
+    }
+}
+
+impl From<String> for Field {
+    fn from(field: String) -> Self {
+        Self(Some(field).filter(|field| !field.is_empty()))
+    }
+}
+
+/// What the steps say together. One backend of several that fails takes its share of the requests, not all of them.
+fn verdict(steps: &[Step], route: &Route) -> Verdict {
+    let of = |backend: Option<usize>| {
+        steps
+            .iter()
+            .filter(|step| step.backend == backend)
+            .map(|step| step.state)
+            .max()
+            .unwrap_or(Verdict::Ok)
+    };
+    // What gets no requests stops none.
+    let served = |(at, backend): (usize, &crate::route::Backend)| (backend.weight > 0).then(|| of(Some(at)));
+    let backends: Vec<Verdict> = route.backends.iter().enumerate().filter_map(served).collect();
+    let broken = backends.iter().filter(|state| **state == Verdict::Broken).count();
+    let worst = match broken {
+        0 => backends.iter().copied().max().unwrap_or(Verdict::Ok),
+        _ if broken == backends.len() => Verdict::Broken,
+        _ => backends
+            .iter()
+            .copied()
+            .filter(|state| *state != Verdict::Broken)
+            .max()
+            .unwrap_or(Verdict::Ok)
+            .max(Verdict::Degraded),
+    };
+    of(None).max(worst)
+}

@@ -1,0 +1,306 @@
+//! Checks of an ingress: its class, address, certificate's hosts, rules and conflicts.
+
+use super::check::{
+    ING001, ING002, ING003, ING006, ING007, ING008, ING010, ING011, ING013, ING014, ING015, ING020,
+};
+use super::{Exam, Severity, StepKind, backend};
+use crate::inventory::{Lookup, Tag};
+use crate::kind::{Ingress, IngressClass, Kind};
+use crate::route::{BackendPort, HostPattern, ObjectRef, PathMatch, Route, ingress as routes};
+
+/// Controllers that nobody maintains any more, and since when.
+const RETIRED: [(&str, &str, &str); 1] = [("k8s.io/ingress-nginx", "ingress-nginx", "March 2026")];
+
+/// Follows a request to a route of an ingress.
+pub(super) fn examine(exam: &mut Exam<'_, '_>, ingress: &Ingress, route: &Route) {
+    entry(exam, ingress, route);
+    address(exam, ingress, route);
+    tls(exam, ingress, route);
+    rule(exam, ingress, route);
+    if exam.failed() {
+        for at in 0..route.backends.len() {
+            exam.not_reached(StepKind::Backend, Some(at));
+        }
+        return;
+    }
+    for (at, target) in route.backends.iter().enumerate() {
+        backend::examine(exam, route, at, target);
+    }
+}
+
+fn entry(exam: &mut Exam<'_, '_>, ingress: &Ingress, route: &Route) {
+    let object = &route.object;
+    exam.step(StepKind::Entry, None, None);
+    let Some(class) = routes::class(exam.reader, ingress) else {
+        exam.find(
+            ING001,
+            object,
+            "spec.ingressClassName",
+            "It names no ingress class, and no class is the default one, so no controller serves it."
+                .to_owned(),
+            "Set spec.ingressClassName, or mark one class as the default.".to_owned(),
+        );
+        return;
+    };
+    let class = match class {
+        Lookup::Found(class) => class,
+        Lookup::Missing => {
+            let name = ingress.class().unwrap_or_default();
+            let known: Vec<_> = exam
+                .reader
+                .all::<IngressClass>()
+                .objects
+                .iter()
+                .map(|class| class.name().to_owned())
+                .collect();
+            let classes = if known.is_empty() {
+                "there is none".to_owned()
+            } else {
+                format!("there are: {}", known.join(", "))
+            };
+            exam.find(
+                ING002,
+                object,
+                "spec.ingressClassName",
+                format!("No ingress class is named {name}."),
+                format!(
+                    "Name a class that exists ({classes}), or install the controller that brings {name}."
+                ),
+            );
+            return;
+        }
+        Lookup::Unknown(unknown) => {
+            exam.unknown(unknown);
+            return;
+        }
+    };
+    let controller = &class.spec.controller;
+    exam.saw(format!("Class {} belongs to the controller {controller}.", class.name()));
+    if ingress.class().is_none() {
+        several_defaults(exam, object);
+    }
+    if let Some((_, name, since)) = RETIRED.iter().find(|(retired, _, _)| retired == controller) {
+        exam.find(
+            ING020,
+            &ObjectRef::new("IngressClass", None, class.name()),
+            "spec.controller",
+            format!(
+                "The controller {name} has been retired since {since}: no fixes, security fixes included."
+            ),
+            "Move to a maintained controller, or to Gateway API.".to_owned(),
+        );
+    }
+}
+
+fn several_defaults(exam: &mut Exam<'_, '_>, object: &ObjectRef) {
+    let classes = exam.reader.all::<IngressClass>().objects;
+    let defaults: Vec<&str> =
+        classes.iter().filter(|class| class.is_default()).map(|class| class.name()).collect();
+    if defaults.len() > 1 {
+        exam.find(
+            ING003,
+            object,
+            "spec.ingressClassName",
+            format!("It names no class, and several are the default one: {}.", defaults.join(", ")),
+            "Set spec.ingressClassName, or leave the annotation ingressclass.kubernetes.io/is-default-class on one class only."
+                .to_owned(),
+        );
+    }
+}
+
+fn address(exam: &mut Exam<'_, '_>, ingress: &Ingress, route: &Route) {
+    exam.step(StepKind::Address, None, None);
+    if !route.addresses.is_empty() {
+        exam.saw(format!("Published under {}.", route.addresses.join(", ")));
+        return;
+    }
+    // Manifests have no status; whether a controller will publish one only a cluster can tell.
+    let deadline = route.created.and_then(|created| created.checked_add(exam.settings.grace).ok());
+    match deadline {
+        Some(deadline) if exam.reader.has_come(deadline) => exam.find(
+            ING010,
+            &route.object,
+            "status.loadBalancer.ingress",
+            format!(
+                "No controller has published an address for it since it was created at {}.",
+                ingress.creation_timestamp().unwrap_or_default()
+            ),
+            "See whether the class's controller runs, and what it logs about this Ingress.".to_owned(),
+        ),
+        Some(_) => exam.saw("No address yet; it was created a moment ago."),
+        None => exam.saw("No address: this is a manifest."),
+    }
+}
+
+fn tls(exam: &mut Exam<'_, '_>, ingress: &Ingress, route: &Route) {
+    let entries = ingress.tls();
+    exam.step(StepKind::Tls, None, route.tls.as_ref().and_then(|tls| tls.secrets.first().cloned()));
+    if entries.is_empty() {
+        exam.saw("Served without TLS.");
+        return;
+    }
+    let hosts: Vec<HostPattern> =
+        ingress.rules().iter().map(|rule| HostPattern::of_ingress(rule.host)).collect();
+    for (at, entry) in entries.iter().enumerate() {
+        for (nth, name) in entry.hosts.iter().enumerate() {
+            let named = HostPattern::of_ingress(Some(name));
+            let serves = |host: &HostPattern| match host {
+                HostPattern::Any => true,
+                HostPattern::Exact(host) => named.matches(host),
+                host => *host == named || named.written().is_some_and(|name| host.matches(&name)),
+            };
+            if !hosts.iter().any(serves) {
+                exam.find(
+                    ING013,
+                    &route.object,
+                    format!("spec.tls[{at}].hosts[{nth}]"),
+                    format!("The certificate is for {name}, but no rule is."),
+                    "Correct the name, or add a rule for it.".to_owned(),
+                );
+            }
+        }
+    }
+    if route.tls.is_none() {
+        exam.find(
+            ING013,
+            &route.object,
+            route.field.split(".http").next().unwrap_or_default().to_owned() + ".host",
+            format!("Other hosts of this Ingress have TLS, {} has none.", route.host),
+            "Add the host to spec.tls, or leave it out on purpose by giving it an Ingress of its own."
+                .to_owned(),
+        );
+    }
+}
+
+fn rule(exam: &mut Exam<'_, '_>, ingress: &Ingress, route: &Route) {
+    exam.step(StepKind::Route, None, Some(route.object.clone()));
+    exam.saw(format!("{} {}", route.host, route.matches));
+    path(exam, route);
+    if route.host == HostPattern::Any && route.field != "spec.defaultBackend" {
+        let severity = if exam.settings.forbid_catch_all { Severity::Critical } else { ING015.severity };
+        exam.find_as(
+            ING015,
+            severity,
+            &route.object,
+            route.field.split(".http").next().unwrap_or_default().to_owned(),
+            "The rule names no host, so it answers for every name that points here.".to_owned(),
+            "Set the rule's host, unless it is meant for all.".to_owned(),
+        );
+    }
+    backend_named(exam, route);
+    conflicts(exam, ingress, route);
+}
+
+fn path(exam: &mut Exam<'_, '_>, route: &Route) {
+    let (path, field) = (&route.matches.path, format!("{}.path", route.field));
+    let expression = |text: &str| text.contains(['(', ')', '[', ']', '^', '$', '*', '\\', '|', '+']);
+    match path {
+        PathMatch::Exact(text) | PathMatch::Prefix(text) if !text.starts_with('/') => exam.find(
+            ING014,
+            &route.object,
+            field,
+            format!("The path {text:?} of type {} does not begin with a slash, so the API server refuses it.", path.type_name()),
+            format!("Write /{text}."),
+        ),
+        PathMatch::Exact(text) | PathMatch::Prefix(text) if expression(text) => exam.find_as(
+            ING014,
+            Severity::Warning,
+            &route.object,
+            field,
+            format!("The path {text:?} looks like a regular expression, but type {} takes it literally.", path.type_name()),
+            "Set pathType to ImplementationSpecific and switch expressions on for the controller, or write a plain path.".to_owned(),
+        ),
+        _ => {}
+    }
+}
+
+/// What a route of an ingress has to say about its backend, whether or not that exists.
+fn backend_named(exam: &mut Exam<'_, '_>, route: &Route) {
+    let Some(backend) = route.backends.first() else {
+        exam.find(
+            ING008,
+            &route.object,
+            format!("{}.backend", route.field),
+            "The backend names neither a Service nor a resource.".to_owned(),
+            "Name the Service and its port.".to_owned(),
+        );
+        return;
+    };
+    if backend.object.kind == "Service" && backend.port.is_none() {
+        exam.find(
+            ING006,
+            &route.object,
+            format!("{}.service.port", backend.field),
+            "The backend names no port of its Service.".to_owned(),
+            "Set the port's number or its name.".to_owned(),
+        );
+    }
+}
+
+/// Other ingresses of the same controller that claim the same requests.
+fn conflicts(exam: &mut Exam<'_, '_>, ingress: &Ingress, route: &Route) {
+    let host = route.host.written().unwrap_or_default();
+    let mut others = Vec::new();
+    for other in exam.reader.tagged::<Ingress>(None, Tag::host(&host)).objects {
+        if (other.namespace(), other.name()) == (ingress.namespace(), ingress.name()) {
+            continue;
+        }
+        let same = routes::routes(exam.reader, other).into_iter().any(|other| {
+            other.host == route.host && other.matches == route.matches && same_controller(&other, route)
+        });
+        if same && !is_canary(other) && !is_canary(ingress) {
+            others.push(format!("{}/{}", other.namespace().unwrap_or_default(), other.name()));
+        }
+    }
+    if !others.is_empty() {
+        exam.find(
+            ING011,
+            &route.object,
+            route.field.clone(),
+            format!(
+                "Requests for {} {} are claimed by {}, too; which one answers is not defined.",
+                route.host,
+                route.matches,
+                others.join(", ")
+            ),
+            "Leave the rule in one Ingress.".to_owned(),
+        );
+    }
+}
+
+fn same_controller(one: &Route, other: &Route) -> bool {
+    use crate::route::Entry;
+    let controller = |route: &Route| match route.entries.first() {
+        Some(Entry::IngressClass { class, controller }) => (controller.clone(), class.clone()),
+        _ => (None, None),
+    };
+    match (controller(one), controller(other)) {
+        ((Some(one), _), (Some(other), _)) => one == other,
+        // Of a class that isn't known, only that it is the same.
+        ((_, one), (_, other)) => one == other,
+    }
+}
+
+/// Whether it is meant to share the requests of another one.
+fn is_canary(ingress: &Ingress) -> bool {
+    ingress.annotations().iter().any(|(key, value)| key.ends_with("/canary") && *value == "true")
+}
+
+/// A port by number where the service has a name for it.
+pub(super) fn named_port(
+    exam: &mut Exam<'_, '_>,
+    route: &Route,
+    field: &str,
+    port: &BackendPort,
+    name: &str,
+) {
+    if let (BackendPort::Number(number), false) = (port, name.is_empty()) {
+        exam.find(
+            ING007,
+            &route.object,
+            format!("{field}.service.port"),
+            format!("Port {number} is given by number, though the Service names it {name}."),
+            format!("Write name: {name}, so that the number can change."),
+        );
+    }
+}

@@ -1,0 +1,190 @@
+//! Each check against its fixtures, in `tests/checks/CODE/{bad,good}.yaml`: the bad one has the finding, the good one, which is the bad one
+//! mended, has not, and the verdict is another.
+//!
+//! The cluster is taken to be known completely. A line `# unknown: Pod denied` says that a kind is not.
+
+use super::*;
+use crate::inventory::{Held, Knowledge, Why, every_kind};
+use crate::kind::*;
+
+const NOW: &str = "2026-06-01T00:00:00Z";
+
+fn folder(name: &str) -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+/// Reads a fixture. Its documents are what the cluster has.
+fn inventory(cluster: &ClusterId, text: &str) -> Inventory {
+    let mut inventory = Inventory::new();
+    let unknown: Vec<(&str, &str)> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# unknown: "))
+        .map(|line| line.split_once(' ').unwrap())
+        .collect();
+    macro_rules! know {
+        ($kind:ident) => {
+            let why =
+                unknown.iter().find(|(kind, _)| *kind == <$kind as Held>::NAME).map(|(_, why)| match *why {
+                    "denied" => Why::Denied,
+                    "not_installed" => Why::NotInstalled,
+                    "offline" => Why::Offline,
+                    other => panic!("no such reason: {other}"),
+                });
+            inventory.know::<$kind>(cluster, why.map_or(Knowledge::Live, Knowledge::None));
+        };
+    }
+    every_kind!(know);
+    for document in text.split("\n---\n") {
+        let value: serde_json::Value = serde_saphyr::from_str(document).unwrap();
+        let kind = value["kind"].as_str().unwrap().to_owned();
+        let mut read = false;
+        macro_rules! read {
+            ($kind:ident) => {
+                if kind == $kind::resource().kind {
+                    // Through text: some decoders borrow from it.
+                    let json = value.to_string();
+                    inventory.insert(
+                        cluster,
+                        $kind::decode_json(&mut serde_json::Deserializer::from_str(&json)).unwrap(),
+                    );
+                    read = true;
+                }
+            };
+        }
+        every_kind!(read);
+        assert!(read, "no inventory holds {kind}");
+    }
+    inventory
+}
+
+/// The codes that are found, and the worst verdict.
+fn outcome(text: &str) -> (BTreeSet<&'static str>, Verdict, Vec<Finding>) {
+    let cluster = ClusterId::new("c").unwrap();
+    let inventory = inventory(&cluster, text);
+    let (now, settings) = (NOW.parse().unwrap(), Settings::default());
+    let all = diagnose_all(&inventory, &cluster, now, &settings);
+    let verdict = all.iter().map(|assessed| assessed.diagnosis.verdict).max().unwrap_or(Verdict::Ok);
+    let findings = lint(&inventory, &cluster, now, &settings).findings;
+    (findings.iter().map(|finding| finding.code).collect(), verdict, findings)
+}
+
+fn fixture(code: &str, which: &str) -> String {
+    let path = folder("tests/checks").join(code).join(format!("{which}.yaml"));
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[test]
+fn every_check_finds_what_it_is_for_and_not_what_is_mended() {
+    for check in CHECKS {
+        let (bad, broken, findings) = outcome(&fixture(check.code, "bad"));
+        let (good, mended, others) = outcome(&fixture(check.code, "good"));
+        assert!(bad.contains(check.code), "{} is not found: {findings:#?}", check.code);
+        assert!(!good.contains(check.code), "{} is found where it was mended: {others:#?}", check.code);
+        if check.severity > Severity::Info {
+            assert!(
+                mended < broken,
+                "{}: {broken:?} before, {mended:?} after it was mended: {others:#?}",
+                check.code
+            );
+            // No check reports another's business along with its own.
+            let loud = |finding: &&Finding| finding.severity > Severity::Info;
+            assert_eq!(others.iter().filter(loud).count(), 0, "{}: {others:#?}", check.code);
+        }
+        for finding in findings.iter().filter(|finding| finding.code == check.code) {
+            let whole = |text: &str| text.ends_with('.') && text.starts_with(|c: char| c.is_uppercase());
+            assert!(
+                whole(&finding.cause) && whole(&finding.action),
+                "{}: no sentence: {finding:#?}",
+                check.code
+            );
+            assert!(finding.command.starts_with("kubectl "), "{finding:?}");
+        }
+    }
+}
+
+#[test]
+fn every_check_is_explained() {
+    let index = std::fs::read_to_string(folder("../docs/checks/README.md")).unwrap();
+    for check in CHECKS {
+        let (code, severity) = (check.code, check.severity.as_str());
+        let row = format!("| [{code}]({code}.md) | {severity} | {} |\n", check.title);
+        assert!(index.contains(&row), "the index has no row {row:?}");
+        let path = folder("../docs/checks").join(format!("{}.md", check.code));
+        let text =
+            std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        assert!(
+            text.starts_with(&format!("# {}: {}\n", check.code, check.title)),
+            "{}: {}",
+            check.code,
+            check.title
+        );
+        let severity = format!("Severity: {}", check.severity.as_str());
+        assert!(text.contains(&severity), "{}: no line {severity:?}", check.code);
+        for part in ["Why it matters", "How to fix it", "How it is detected", "What it can't see"] {
+            assert!(text.contains(&format!("\n## {part}\n\n")), "{}: no part {part:?}", check.code);
+        }
+    }
+    for entry in std::fs::read_dir(folder("../docs/checks")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let code = name.trim_end_matches(".md");
+        assert!(
+            code == "README" || CHECKS.iter().any(|check| check.code == code),
+            "{name} explains no check"
+        );
+    }
+}
+
+#[test]
+fn what_depends_on_a_failed_step_is_unknown() {
+    let cluster = ClusterId::new("c").unwrap();
+    let inventory = inventory(&cluster, &fixture("ING004", "bad"));
+    let all = diagnose_all(&inventory, &cluster, NOW.parse().unwrap(), &Settings::default());
+    let diagnosis = &all[0].diagnosis;
+    assert_eq!(diagnosis.fault().map(|step| step.kind), Some(StepKind::Backend));
+    let after: Vec<_> = diagnosis.steps.iter().skip_while(|step| step.kind != StepKind::Endpoints).collect();
+    assert!(after.iter().all(|step| step.state == Verdict::Unknown), "{after:#?}");
+    assert_eq!(diagnosis.findings.len(), 1);
+}
+
+#[test]
+fn what_was_not_seen_is_never_ok() {
+    let healthy = fixture("ING004", "good");
+    assert_eq!(outcome(&healthy).1, Verdict::Ok);
+    for kind in ["IngressClass", "Service", "EndpointSlice", "Pod"] {
+        for why in ["denied", "not_installed", "offline"] {
+            let mut documents: Vec<&str> = healthy.split("\n---\n").collect();
+            documents.retain(|document| !document.contains(&format!("\nkind: {kind}\n")));
+            let text = format!("# unknown: {kind} {why}\n{}", documents.join("\n---\n"));
+            let (_, verdict, findings) = outcome(&text);
+            assert_eq!(verdict, Verdict::Unknown, "without {kind} ({why})");
+            assert!(
+                findings.iter().all(|finding| finding.severity == Severity::Info),
+                "{kind}: {findings:#?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_pod_that_fails_where_others_answer_is_no_outage() {
+    let (good, bad) = (fixture("POD002", "good"), fixture("POD002", "bad"));
+    let is_first =
+        |document: &&str| document.contains("\nkind: Pod\n") && document.contains("name: cart-1\n");
+    let crashing = bad.split("\n---\n").find(is_first).unwrap();
+    let documents: Vec<&str> =
+        good.split("\n---\n").map(|document| if is_first(&document) { crashing } else { document }).collect();
+    let (_, verdict, findings) = outcome(&documents.join("\n---\n"));
+    assert_eq!(verdict, Verdict::Degraded);
+    let told: Vec<_> = findings.iter().map(|finding| (finding.code, finding.severity)).collect();
+    assert_eq!(told, [("POD002", Severity::Warning)]);
+}
+
+#[test]
+fn a_severity_can_be_set() {
+    let cluster = ClusterId::new("c").unwrap();
+    let inventory = inventory(&cluster, &fixture("ING004", "bad"));
+    let settings =
+        Settings { severities: [("ING004".to_owned(), Severity::Info)].into(), ..Settings::default() };
+    let report = lint(&inventory, &cluster, NOW.parse().unwrap(), &settings);
+    assert_eq!(report.findings.iter().map(|finding| finding.severity).collect::<Vec<_>>(), [Severity::Info]);
+}
