@@ -195,7 +195,7 @@ impl Default for Settings {
 }
 
 /// A route with what is known of whether it works.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Assessed {
     /// The route.
@@ -215,7 +215,7 @@ pub(crate) fn assess_ingress(reader: &Reader<'_>, settings: &Settings, ingress: 
     routes.into_iter().map(assess).collect()
 }
 
-/// Every route of a cluster, each with its diagnosis, by what is known now. [`routes`](crate::route) keeps this current at far less cost.
+/// Every route of a cluster, each with its diagnosis, by what is known now. [`Routes`](crate::routes::Routes) keeps this current at far less cost.
 #[must_use]
 pub fn diagnose_all(
     inventory: &Inventory,

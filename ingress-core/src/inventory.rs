@@ -27,7 +27,7 @@ use crate::kind::{
 };
 use crate::kind::{EndpointSlice, Ingress, IngressClass, NamespaceRecord, Pod, Service};
 use crate::status::{LaneId, LaneState, LaneStatus};
-use crate::store::Change;
+use crate::store::{Change, Snapshot};
 
 mod dependency;
 mod index;
@@ -319,6 +319,31 @@ impl Inventory {
                     touched.lane::<K>(&id.cluster);
                 }
             }
+        }
+    }
+
+    /// Follows a store to a state, whatever came before it.
+    pub(crate) fn reset<K: Held>(&mut self, to: &Snapshot<K>, touched: &mut Touched) {
+        let gone = K::table(self).objects.iter().filter(|(key, _)| to.get(key).is_none());
+        let gone: Vec<_> = gone.map(|(key, old)| Change::Deleted(key.clone(), old.clone())).collect();
+        let there = to.iter().map(|(key, new)| match K::table(self).objects.get(key) {
+            Some(old) => Change::Modified { key: key.clone(), old: old.clone(), new: new.clone() },
+            None => Change::Added(key.clone(), new.clone()),
+        });
+        let there: Vec<_> = there.collect();
+        for change in gone.iter().chain(&there) {
+            self.apply(change, touched);
+        }
+        self.reset_lanes(to, touched);
+    }
+
+    /// The same for the lanes alone.
+    pub(crate) fn reset_lanes<K: Held>(&mut self, to: &Snapshot<K>, touched: &mut Touched) {
+        let gone = K::table(self).lanes.keys().filter(|id| to.lane(id).is_none());
+        let gone: Vec<_> = gone.map(|id| Change::<K>::LaneRemoved(id.clone())).collect();
+        let there: Vec<_> = to.lanes().map(|lane| Change::<K>::Lane(lane.clone())).collect();
+        for change in gone.iter().chain(&there) {
+            self.apply(change, touched);
         }
     }
 

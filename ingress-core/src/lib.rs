@@ -33,6 +33,7 @@ pub mod kind;
 mod question;
 pub mod resilience;
 pub mod route;
+pub mod routes;
 pub mod share;
 pub mod source;
 pub mod stats;

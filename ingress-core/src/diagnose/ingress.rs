@@ -6,7 +6,7 @@ use super::check::{
 use super::{Exam, Severity, StepKind, backend};
 use crate::inventory::{Lookup, Tag};
 use crate::kind::{Ingress, IngressClass, Kind};
-use crate::route::{BackendPort, HostPattern, ObjectRef, PathMatch, Route, ingress as routes};
+use crate::route::{BackendPort, Entry, HostPattern, ObjectRef, PathMatch, Route, ingress as routes};
 
 /// Controllers that nobody maintains any more, and since when.
 const RETIRED: [(&str, &str, &str); 1] = [("k8s.io/ingress-nginx", "ingress-nginx", "March 2026")];
@@ -239,16 +239,11 @@ fn backend_named(exam: &mut Exam<'_, '_>, route: &Route) {
 
 /// Other ingresses of the same controller that claim the same requests.
 fn conflicts(exam: &mut Exam<'_, '_>, ingress: &Ingress, route: &Route) {
-    let host = route.host.written().unwrap_or_default();
+    let claim = Tag::claim(&route.host, &route.matches.path);
     let mut others = Vec::new();
-    for other in exam.reader.tagged::<Ingress>(None, Tag::host(&host)).objects {
-        if (other.namespace(), other.name()) == (ingress.namespace(), ingress.name()) {
-            continue;
-        }
-        let same = routes::routes(exam.reader, other).into_iter().any(|other| {
-            other.host == route.host && other.matches == route.matches && same_controller(&other, route)
-        });
-        if same && !is_canary(other) && !is_canary(ingress) {
+    for other in exam.reader.tagged::<Ingress>(None, claim).objects {
+        let same = (other.namespace(), other.name()) == (ingress.namespace(), ingress.name());
+        if !same && same_controller(exam, other, route) && !is_canary(other) && !is_canary(ingress) {
             others.push(format!("{}/{}", other.namespace().unwrap_or_default(), other.name()));
         }
     }
@@ -268,16 +263,14 @@ fn conflicts(exam: &mut Exam<'_, '_>, ingress: &Ingress, route: &Route) {
     }
 }
 
-fn same_controller(one: &Route, other: &Route) -> bool {
-    use crate::route::Entry;
-    let controller = |route: &Route| match route.entries.first() {
-        Some(Entry::IngressClass { class, controller }) => (controller.clone(), class.clone()),
-        _ => (None, None),
-    };
-    match (controller(one), controller(other)) {
-        ((Some(one), _), (Some(other), _)) => one == other,
-        // Of a class that isn't known, only that it is the same.
-        ((_, one), (_, other)) => one == other,
+fn same_controller(exam: &Exam<'_, '_>, other: &Ingress, route: &Route) -> bool {
+    match (routes::entry(exam.reader, other), route.entries.first()) {
+        (
+            Entry::IngressClass { controller: Some(theirs), .. },
+            Some(Entry::IngressClass { controller: Some(ours), .. }),
+        ) => theirs == *ours,
+        // Of classes that aren't known, only that they are the same.
+        (theirs, ours) => Some(&theirs) == ours,
     }
 }
 

@@ -57,6 +57,10 @@ impl Dependencies {
         self.0.insert(dependency);
     }
 
+    pub(crate) fn has(&self, dependency: Dependency) -> bool {
+        self.0.contains(&dependency)
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = Dependency> {
         self.0.iter().copied()
     }

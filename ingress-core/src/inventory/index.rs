@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::kind::{EndpointSlice, Ingress, IngressClass, Kind, NamespaceRecord, Pod, Service};
+use crate::route::{HostPattern, PathMatch};
 
 /// Something that objects have in common, by which they are found: a name of what it is, and its value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,6 +30,12 @@ impl Tag {
     #[must_use]
     pub fn host(host: &str) -> Self {
         Self::new("host", &host.to_ascii_lowercase())
+    }
+
+    /// The hosts and paths of a rule: whoever has both alike claims the same requests.
+    #[must_use]
+    pub fn claim(host: &HostPattern, path: &PathMatch) -> Self {
+        Self::new("claim", &format!("{host}\0{}\0{}", path.type_name(), path.text()))
     }
 
     /// The service whose endpoints these are.
@@ -75,16 +82,23 @@ impl Indexed for Ingress {
     const SCOPED: bool = false;
 
     fn tags(&self, each: &mut dyn FnMut(Tag)) {
-        let mut hosts: Vec<String> =
-            self.rules().iter().map(|rule| rule.host.unwrap_or_default().to_ascii_lowercase()).collect();
+        let mut tags = Vec::new();
+        let mut claim = |host: Option<&str>, path: &PathMatch| {
+            let host = HostPattern::of_ingress(host);
+            tags.push(Tag::claim(&host, path));
+            tags.push(Tag::host(&host.written().unwrap_or_default()));
+        };
+        for rule in self.rules() {
+            for path in &rule.paths {
+                claim(rule.host, &PathMatch::of_ingress(path.path, path.path_type));
+            }
+        }
         if self.default_backend().is_some() {
-            hosts.push(String::new());
+            claim(None, &PathMatch::Any);
         }
-        hosts.sort_unstable();
-        hosts.dedup();
-        for host in hosts {
-            each(Tag::host(&host));
-        }
+        tags.sort_unstable();
+        tags.dedup();
+        tags.into_iter().for_each(each);
     }
 }
 

@@ -44,7 +44,8 @@ pub(crate) fn class<'a>(reader: &Reader<'a>, ingress: &Ingress) -> Option<Lookup
     classes.unknown.map(Lookup::Unknown)
 }
 
-fn entry(reader: &Reader<'_>, ingress: &Ingress) -> Entry {
+/// The door through which an ingress is reached.
+pub(crate) fn entry(reader: &Reader<'_>, ingress: &Ingress) -> Entry {
     let class = class(reader, ingress).and_then(Lookup::found);
     let name = ingress.class().or(class.map(|class| class.name()));
     Entry::ingress_class(name, class.map(|class| class.spec.controller.as_str()))

@@ -1,0 +1,252 @@
+//! All routes with their diagnoses, kept current.
+//!
+//! Every kind's changes lead into one [`Inventory`](crate::inventory::Inventory). Each ingress, or other object that makes routes, is judged by itself, and what it was
+//! judged by is noted; a change leads to new judgements of just those objects that it concerns, whatever the size of the cluster. Judgements that
+//! time alone makes old, such as that of a certificate about to expire, are made again at their moment.
+//!
+//! Readers see [`RouteSnapshot`]s. Each is a value that shares what did not change with the one before, so that holding one costs nothing, and
+//! what differs between two is found without looking at the rest: a reader that is slow misses states in between, and never a difference.
+
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use futures::stream::{self, BoxStream, SelectAll};
+use imbl::OrdMap;
+use imbl::ordmap::DiffItem;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+use crate::clock::{Timestamp, wall_now};
+use crate::diagnose::{Assessed, Settings};
+use crate::inventory::{Held, Inventory, Touched};
+use crate::route::RouteId;
+use crate::store::{Store, Update};
+
+mod table;
+
+use table::Table;
+
+/// How long changes are gathered before they are judged: what is created together, such as a service with its pods, is judged once.
+const GATHER: Duration = Duration::from_millis(20);
+/// How many objects are judged before others get their turn on the thread.
+const TURN: usize = 64;
+
+/// All routes with their diagnoses at one moment. Cloning it copies pointers.
+#[derive(Debug, Clone, Default)]
+pub struct RouteSnapshot {
+    routes: OrdMap<RouteId, Arc<Assessed>>,
+    inventory: Inventory,
+    revision: u64,
+}
+
+impl RouteSnapshot {
+    /// How many routes there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.routes.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.routes.is_empty()
+    }
+
+    /// One route.
+    #[must_use]
+    pub fn get(&self, id: RouteId) -> Option<&Arc<Assessed>> {
+        self.routes.get(&id)
+    }
+
+    /// All routes, ordered by id.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Assessed>> {
+        self.routes.values()
+    }
+
+    /// What they were judged by.
+    #[must_use]
+    pub fn inventory(&self) -> &Inventory {
+        &self.inventory
+    }
+
+    /// Counts the states of this process, from 1; 0 before anything is known.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// What this state has that another hadn't, ordered by id. Costs what differs, where one came from the other.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Vec<RouteChange> {
+        let change = |item: DiffItem<'_, '_, RouteId, Arc<Assessed>>| match item {
+            DiffItem::Add(_, new) => RouteChange::Added(new.clone()),
+            DiffItem::Update { old: (_, old), new: (_, new) } => {
+                RouteChange::Modified { old: old.clone(), new: new.clone() }
+            }
+            DiffItem::Remove(_, old) => RouteChange::Removed(old.clone()),
+        };
+        before.routes.diff(&self.routes).map(change).collect()
+    }
+}
+
+/// How a route differs between two states.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum RouteChange {
+    /// A route that was not there.
+    Added(Arc<Assessed>),
+    /// A route that is another, or is judged otherwise.
+    Modified {
+        /// What it was.
+        old: Arc<Assessed>,
+        /// What it is.
+        new: Arc<Assessed>,
+    },
+    /// A route that is gone, as it last was.
+    Removed(Arc<Assessed>),
+}
+
+/// A reader's handle on the routes. Cloning it is cheap.
+#[derive(Debug, Clone)]
+pub struct Routes {
+    latest: watch::Receiver<RouteSnapshot>,
+}
+
+impl Routes {
+    /// The routes as they are now.
+    #[must_use]
+    pub fn snapshot(&self) -> RouteSnapshot {
+        self.latest.borrow().clone()
+    }
+
+    /// The routes as they are now, and what changes from then on.
+    #[must_use]
+    pub fn subscribe(&self) -> (RouteSnapshot, RouteDeltas) {
+        let mut latest = self.latest.clone();
+        let last = latest.borrow_and_update().clone();
+        (last.clone(), RouteDeltas { latest, last })
+    }
+}
+
+/// What changes from a state on.
+#[derive(Debug)]
+pub struct RouteDeltas {
+    latest: watch::Receiver<RouteSnapshot>,
+    last: RouteSnapshot,
+}
+
+impl RouteDeltas {
+    /// Waits until something differs from what was told last, and tells what. `None` once the hub has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing: what it would have told is told next time.
+    pub async fn next(&mut self) -> Option<(RouteSnapshot, Vec<RouteChange>)> {
+        loop {
+            self.latest.changed().await.ok()?;
+            let now = self.latest.borrow_and_update().clone();
+            let changes = now.since(&self.last);
+            self.last = now.clone();
+            if !changes.is_empty() {
+                return Some((now, changes));
+            }
+        }
+    }
+}
+
+/// A change on its way into the inventory, whatever its kind.
+type Apply = Box<dyn FnOnce(&mut Inventory, &mut Touched) + Send>;
+
+/// The stores that lead into one inventory.
+#[derive(Default)]
+pub(crate) struct Inputs {
+    inventory: Inventory,
+    streams: SelectAll<BoxStream<'static, Apply>>,
+}
+
+impl Inputs {
+    /// Follows a store.
+    pub(crate) fn follow<K: Held>(&mut self, store: &Store<K>) {
+        self.inventory.watch::<K>();
+        let (snapshot, deltas) = store.subscribe();
+        let first: Apply = Box::new(move |inventory, touched| inventory.reset(&snapshot, touched));
+        let later = stream::unfold(deltas, async |mut deltas| {
+            let update = deltas.next().await?;
+            let apply: Apply = Box::new(move |inventory, touched| match &update {
+                Update::Changes(batch) => {
+                    batch.changes.iter().for_each(|change| inventory.apply(change, touched))
+                }
+                Update::Reset(snapshot) => inventory.reset(snapshot, touched),
+                Update::Lanes(snapshot) => inventory.reset_lanes(snapshot, touched),
+            });
+            Some((apply, deltas))
+        });
+        self.streams.push(stream::iter([first]).chain(later).boxed());
+    }
+
+    /// Starts to judge; the work ends with the stores.
+    pub(crate) fn judge(self, settings: Settings) -> (Routes, impl Future<Output = ()> + Send) {
+        let (publish, latest) = watch::channel(RouteSnapshot::default());
+        let Self { inventory, streams } = self;
+        (Routes { latest }, run(Table::new(inventory, settings), streams, publish))
+    }
+}
+
+async fn run(
+    mut table: Table,
+    mut streams: SelectAll<BoxStream<'static, Apply>>,
+    publish: watch::Sender<RouteSnapshot>,
+) {
+    let mut revision = 0;
+    loop {
+        let wait = table.deadline().map(until);
+        let first = tokio::select! {
+            biased;
+            apply = streams.next() => match apply {
+                Some(apply) => Some(apply),
+                None => return,
+            },
+            () = sleep(wait) => None,
+        };
+        if let Some(first) = first {
+            table.apply(first);
+            let gathered = tokio::time::sleep(GATHER);
+            tokio::pin!(gathered);
+            loop {
+                tokio::select! {
+                    biased;
+                    () = &mut gathered => break,
+                    apply = streams.next() => match apply {
+                        Some(apply) => table.apply(apply),
+                        None => break,
+                    },
+                }
+            }
+        }
+        let now = wall_now();
+        table.begin(now);
+        while table.judge(TURN, now) {
+            tokio::task::yield_now().await;
+        }
+        revision += 1;
+        let RouteSnapshot { routes, inventory, .. } = table.snapshot();
+        publish.send_replace(RouteSnapshot { routes, inventory, revision });
+    }
+}
+
+/// How long it is until a moment. At least a moment, so that nothing turns in circles.
+fn until(moment: Timestamp) -> Duration {
+    let wait = moment.duration_since(wall_now());
+    Duration::try_from(wait).unwrap_or_default().max(Duration::from_millis(1))
+}
+
+async fn sleep(wait: Option<Duration>) {
+    match wait {
+        // Tokio's clock and the calendar's drift apart; whoever waits for months looks again tomorrow.
+        Some(wait) => tokio::time::sleep(wait.min(Duration::from_secs(24 * 60 * 60))).await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests;
