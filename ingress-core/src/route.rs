@@ -12,8 +12,13 @@ use sha2::{Digest, Sha256};
 use crate::clock::Timestamp;
 use crate::key::ClusterId;
 
+#[allow(dead_code, reason = "the checks of Gateway API are to come")]
+pub(crate) mod attach;
+#[allow(dead_code, reason = "the checks of Gateway API are to come")]
+pub(crate) mod gateway_api;
 mod host;
 pub(crate) mod ingress;
+pub mod matcher;
 mod owner;
 mod path;
 
@@ -146,6 +151,8 @@ pub struct Route {
     pub entries: Vec<Entry>,
     /// Where requests go. Empty when nothing says where.
     pub backends: Vec<Backend>,
+    /// Whether it answers with a redirect by itself, and so needs no backends.
+    pub redirects: bool,
     /// The addresses under which the object says that it is served.
     pub addresses: Vec<String>,
     /// Where its certificate comes from; `None` where it is served without TLS.
@@ -224,7 +231,7 @@ impl fmt::Display for ValueMatch {
 }
 
 /// A door through which requests come in.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Entry {
     /// The controller of an ingress class.
@@ -246,6 +253,8 @@ pub enum Entry {
         port: u16,
         /// Its protocol, such as `HTTPS`.
         protocol: String,
+        /// Its hosts.
+        host: HostPattern,
     },
 }
 
@@ -296,6 +305,8 @@ impl fmt::Display for BackendPort {
 pub struct TlsSource {
     /// The secrets, of which one is to fit the host; empty when none is named: the controller's default certificate.
     pub secrets: Vec<ObjectRef>,
-    /// Where in the object that says so.
+    /// The object that says so: the ingress, or the gateway.
+    pub object: ObjectRef,
+    /// Where in it.
     pub field: String,
 }

@@ -50,6 +50,39 @@ impl HostPattern {
         }
     }
 
+    /// The hosts that both are for; `None` when there are none. This is how a listener's host name and a route's meet in Gateway API.
+    #[must_use]
+    pub fn intersect(&self, other: &Self) -> Option<Self> {
+        match (self, other) {
+            (Self::Any, hosts) | (hosts, Self::Any) => Some(hosts.clone()),
+            (Self::Exact(name), pattern) | (pattern, Self::Exact(name)) => {
+                pattern.matches(name).then(|| Self::Exact(name.clone()))
+            }
+            (Self::OneLabel(one), Self::OneLabel(suffix)) => {
+                (one == suffix).then(|| Self::OneLabel(one.clone()))
+            }
+            (Self::OneLabel(one), Self::Labels(suffix)) | (Self::Labels(suffix), Self::OneLabel(one)) => {
+                (one == suffix || before(one, suffix).is_some()).then(|| Self::OneLabel(one.clone()))
+            }
+            (Self::Labels(one), Self::Labels(suffix)) if one == suffix || before(one, suffix).is_some() => {
+                Some(Self::Labels(one.clone()))
+            }
+            (Self::Labels(one), Self::Labels(suffix)) => {
+                before(suffix, one).map(|_| Self::Labels(suffix.clone()))
+            }
+        }
+    }
+
+    /// How much it says of a host: an exact name more than a wildcard, a long one more than a short one, and any nothing.
+    #[must_use]
+    pub fn specificity(&self) -> (u8, usize) {
+        match self {
+            Self::Any => (0, 0),
+            Self::OneLabel(suffix) | Self::Labels(suffix) => (1, suffix.len()),
+            Self::Exact(name) => (2, name.len()),
+        }
+    }
+
     /// The host as an object writes it; `None` for any.
     #[must_use]
     pub fn written(&self) -> Option<String> {
@@ -68,12 +101,12 @@ fn before<'a>(host: &'a str, suffix: &str) -> Option<&'a str> {
         .filter(|labels| !labels.is_empty() && !labels.starts_with('.'))
 }
 
-fn normal(host: &str) -> String {
+pub(super) fn normal(host: &str) -> String {
     host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
 }
 
 /// Without a port; the brackets of an IPv6 address stay.
-fn without_port(host: &str) -> &str {
+pub(super) fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((name, port))
             if port.bytes().all(|b| b.is_ascii_digit()) && (!name.contains(':') || name.ends_with(']')) =>
@@ -121,5 +154,32 @@ mod tests {
         assert!(HostPattern::of_ingress(None).matches("[::1]:80"));
         assert_eq!(HostPattern::of_ingress(Some("")), HostPattern::Any);
         assert!(HostPattern::Exact("[::1]".into()).matches("[::1]:80"));
+    }
+
+    #[test]
+    fn host_names_of_listeners_and_routes_intersect_as_gateway_api_says() {
+        for (listener, route, both) in [
+            ("", "", Some("*")),
+            ("", "foo.example.com", Some("foo.example.com")),
+            ("*.example.com", "", Some("*.example.com")),
+            // The examples of the specification of HTTPRoute's host names.
+            ("test.example.com", "*.example.com", Some("test.example.com")),
+            ("*.example.com", "*.example.com", Some("*.example.com")),
+            ("*.example.com", "test.example.com", Some("test.example.com")),
+            ("*.example.com", "foo.test.example.com", Some("foo.test.example.com")),
+            ("*.example.com", "example.com", None),
+            ("*.example.com", "test.example.net", None),
+            ("test.example.com", "example.com", None),
+            ("test.example.com", "other.example.com", None),
+            ("*.example.com", "*.deep.example.com", Some("*.deep.example.com")),
+            ("*.deep.example.com", "*.example.com", Some("*.deep.example.com")),
+            ("*.example.com", "*.badexample.com", None),
+        ] {
+            let pattern = |text| HostPattern::of_gateway(Some(text));
+            let found = pattern(listener).intersect(&pattern(route)).map(|host| host.to_string());
+            assert_eq!(found.as_deref(), both, "{listener} with {route}");
+            let found = pattern(route).intersect(&pattern(listener)).map(|host| host.to_string());
+            assert_eq!(found.as_deref(), both, "{route} with {listener}");
+        }
     }
 }

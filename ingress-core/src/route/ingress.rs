@@ -114,6 +114,7 @@ impl Template<'_, '_> {
         let namespace = self.object.namespace.as_deref();
         let tls = tls_for(&self.tls, &host).map(|(at, entry)| TlsSource {
             secrets: entry.secret_name.iter().map(|name| ObjectRef::new("Secret", namespace, name)).collect(),
+            object: self.object.clone(),
             field: format!("spec.tls[{at}]"),
         });
         let backend_field =
@@ -127,6 +128,7 @@ impl Template<'_, '_> {
             matches,
             entries: vec![self.entry.clone()],
             backends: backend.iter().map(|backend| target(namespace, backend, &backend_field)).collect(),
+            redirects: false,
             addresses: self.addresses.clone(),
             tls,
             owner: self.owner.clone(),
