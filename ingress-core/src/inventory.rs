@@ -30,10 +30,16 @@ use crate::status::{LaneId, LaneState, LaneStatus};
 use crate::store::{Change, Snapshot};
 
 mod dependency;
+#[cfg(feature = "files")]
+mod documents;
 mod index;
 mod reader;
 
 pub(crate) use dependency::{Dependencies, Dependency, Touched};
+#[cfg(feature = "files")]
+pub use documents::{Removed, Taken};
+#[cfg(feature = "files")]
+pub(crate) use documents::{decode, fault, is_known, is_of};
 pub use index::{Indexed, Tag};
 pub use reader::{Lookup, Many, Reader};
 

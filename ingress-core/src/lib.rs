@@ -30,6 +30,8 @@ pub mod inventory;
 pub mod keep;
 mod key;
 pub mod kind;
+#[cfg(feature = "files")]
+pub mod manifest;
 mod question;
 pub mod resilience;
 pub mod route;
