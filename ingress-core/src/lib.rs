@@ -54,6 +54,8 @@ pub use kind::Typed;
 pub use kind::{Ingress, Kind, NamespaceRecord, Resource};
 #[cfg(feature = "demo")]
 pub use source::demo::DemoSource;
+#[cfg(feature = "files")]
+pub use source::files::FilesSource;
 #[cfg(feature = "kube")]
 pub use source::kube::KubeSource;
 pub use source::{Cluster, ClusterInfo, Origin, ResourceSource, Source, Tombstone, WatchEvent, WatchRequest};

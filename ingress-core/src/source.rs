@@ -41,6 +41,8 @@ use crate::share::Share;
 
 #[cfg(feature = "demo")]
 pub mod demo;
+#[cfg(feature = "files")]
+pub mod files;
 #[cfg(feature = "kube")]
 pub mod kube;
 #[cfg(feature = "test-util")]
@@ -262,6 +264,8 @@ pub enum Origin {
     Client,
     /// A simulated cluster: nothing of it is real.
     Demo,
+    /// Manifests: nobody runs what they describe.
+    Files,
     /// Something else, of the host program's own.
     Custom,
 }
@@ -279,6 +283,7 @@ impl Origin {
             Self::Kubeadm => "kubeadm",
             Self::Client => "client",
             Self::Demo => "demo",
+            Self::Files => "files",
             Self::Custom => "custom",
         }
     }

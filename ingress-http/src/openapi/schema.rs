@@ -404,7 +404,7 @@ pub(super) struct Info {
 #[derive(Serialize, ToSchema)]
 pub(super) struct Cluster {
     cluster: String,
-    /// How it was found: `argument`, `KUBECONFIG`, `in-cluster`, `home`, `rke2`, `kubeadm`, `client`, `demo` or `custom`.
+    /// How it was found: `argument`, `KUBECONFIG`, `in-cluster`, `home`, `rke2`, `kubeadm`, `client`, `demo`, `files` or `custom`.
     origin: String,
     #[schema(required)]
     detail: Option<String>,
