@@ -26,7 +26,7 @@ mod table;
 
 use table::Table;
 
-/// How long changes are gathered before they are judged: what is created together, such as a service with its pods, is judged once.
+/// How long changes are gathered, unless set otherwise.
 const GATHER: Duration = Duration::from_millis(20);
 /// How many objects are judged before others get their turn on the thread.
 const TURN: usize = 64;
@@ -113,6 +113,17 @@ pub struct Routes {
 }
 
 impl Routes {
+    /// Begins to assemble routes from stores.
+    #[must_use]
+    pub fn builder() -> RoutesBuilder {
+        RoutesBuilder {
+            inventory: Inventory::new(),
+            streams: SelectAll::new(),
+            settings: Settings::default(),
+            gather: GATHER,
+        }
+    }
+
     /// The routes as they are now.
     #[must_use]
     pub fn snapshot(&self) -> RouteSnapshot {
@@ -157,16 +168,25 @@ impl RouteDeltas {
 /// A change on its way into the inventory, whatever its kind.
 type Apply = Box<dyn FnOnce(&mut Inventory, &mut Touched) + Send>;
 
-/// The stores that lead into one inventory.
-#[derive(Default)]
-pub(crate) struct Inputs {
+/// Assembles [`Routes`] from stores. A hub does it by itself; this is for whoever keeps stores without one.
+pub struct RoutesBuilder {
     inventory: Inventory,
     streams: SelectAll<BoxStream<'static, Apply>>,
+    settings: Settings,
+    gather: Duration,
 }
 
-impl Inputs {
-    /// Follows a store.
-    pub(crate) fn follow<K: Held>(&mut self, store: &Store<K>) {
+impl std::fmt::Debug for RoutesBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RoutesBuilder").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl RoutesBuilder {
+    /// Judges by what this store has, too. A kind that no store is given for is unknown.
+    #[must_use]
+    #[expect(private_bounds, reason = "what can be held is a closed set")]
+    pub fn follow<K: Held>(mut self, store: &Store<K>) -> Self {
         self.inventory.watch::<K>();
         let (snapshot, deltas) = store.subscribe();
         let first: Apply = Box::new(move |inventory, touched| inventory.reset(&snapshot, touched));
@@ -174,7 +194,7 @@ impl Inputs {
             let update = deltas.next().await?;
             let apply: Apply = Box::new(move |inventory, touched| match &update {
                 Update::Changes(batch) => {
-                    batch.changes.iter().for_each(|change| inventory.apply(change, touched))
+                    batch.changes.iter().for_each(|change| inventory.apply(change, touched));
                 }
                 Update::Reset(snapshot) => inventory.reset(snapshot, touched),
                 Update::Lanes(snapshot) => inventory.reset_lanes(snapshot, touched),
@@ -182,13 +202,30 @@ impl Inputs {
             Some((apply, deltas))
         });
         self.streams.push(stream::iter([first]).chain(later).boxed());
+        self
     }
 
-    /// Starts to judge; the work ends with the stores.
-    pub(crate) fn judge(self, settings: Settings) -> (Routes, impl Future<Output = ()> + Send) {
+    /// Sets what counts as wrong.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Sets how long changes are gathered before they are judged: what is created together, such as a service with its pods, is judged
+    /// once. 20 ms unless set.
+    #[must_use]
+    pub fn gather(mut self, period: Duration) -> Self {
+        self.gather = period;
+        self
+    }
+
+    /// The routes, and the work that keeps them current: it ends with the stores, and has to be polled by somebody, within a tokio runtime.
+    #[must_use = "nothing is judged unless the work is polled"]
+    pub fn start(self) -> (Routes, impl Future<Output = ()> + Send) {
         let (publish, latest) = watch::channel(RouteSnapshot::default());
-        let Self { inventory, streams } = self;
-        (Routes { latest }, run(Table::new(inventory, settings), streams, publish))
+        let table = Table::new(self.inventory, self.settings);
+        (Routes { latest }, run(table, self.streams, publish, self.gather))
     }
 }
 
@@ -196,6 +233,7 @@ async fn run(
     mut table: Table,
     mut streams: SelectAll<BoxStream<'static, Apply>>,
     publish: watch::Sender<RouteSnapshot>,
+    gather: Duration,
 ) {
     let mut revision = 0;
     loop {
@@ -210,7 +248,7 @@ async fn run(
         };
         if let Some(first) = first {
             table.apply(first);
-            let gathered = tokio::time::sleep(GATHER);
+            let gathered = tokio::time::sleep(gather);
             tokio::pin!(gathered);
             loop {
                 tokio::select! {

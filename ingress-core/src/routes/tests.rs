@@ -233,10 +233,7 @@ async fn readers_see_every_difference_and_the_end() {
     let epoch = 7;
     let (mut ingresses, store) = Store::<Ingress>::new(epoch, 100);
     let (services, service_store) = Store::<Service>::new(epoch, 100);
-    let mut inputs = Inputs::default();
-    inputs.follow(&store);
-    inputs.follow(&service_store);
-    let (routes, work) = inputs.judge(Settings::default());
+    let (routes, work) = Routes::builder().follow(&store).follow(&service_store).start();
     let reading = async {
         let (_, mut deltas) = routes.subscribe();
         drop(routes);
