@@ -25,7 +25,10 @@ use crate::kind::{
     BackendTlsPolicy, BackendTrafficPolicy, Gateway, GatewayClass, GrpcRoute, HttpRoute, IngressRoute,
     ReferenceGrant, TlsRoute, VirtualService,
 };
-use crate::kind::{EndpointSlice, Ingress, IngressClass, NamespaceRecord, Pod, Service};
+use crate::kind::{
+    Certificate, ClusterIssuer, DeploymentMeta, EndpointSlice, Endpoints, Event, Ingress, IngressClass,
+    Issuer, NamespaceRecord, NetworkPolicy, Pod, ReplicaSetMeta, Service, TlsSecret,
+};
 use crate::status::{LaneId, LaneState, LaneStatus};
 use crate::store::{Change, Snapshot};
 
@@ -255,6 +258,15 @@ inventory! {
     services: Service = 3 "Service",
     endpoint_slices: EndpointSlice = 4 "EndpointSlice",
     pods: Pod = 5 "Pod",
+    tls_secrets: TlsSecret = 6 "Secret",
+    network_policies: NetworkPolicy = 7 "NetworkPolicy",
+    endpoints: Endpoints = 8 "Endpoints",
+    events: Event = 9 "Event",
+    deployments: DeploymentMeta = 10 "Deployment",
+    replica_sets: ReplicaSetMeta = 11 "ReplicaSet",
+    certificates: Certificate = 12 "Certificate",
+    issuers: Issuer = 13 "Issuer",
+    cluster_issuers: ClusterIssuer = 14 "ClusterIssuer",
     gateways: Gateway = 30 "Gateway",
     gateway_classes: GatewayClass = 31 "GatewayClass",
     http_routes: HttpRoute = 32 "HTTPRoute",

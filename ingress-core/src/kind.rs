@@ -15,13 +15,18 @@ use crate::stored::InvalidStored;
 use crate::wire::proto::InvalidProtobuf;
 
 mod backend_traffic_policy;
+mod certificate;
 mod endpoint_slice;
+mod endpoints;
+mod event;
 mod gateway_api;
 mod ingress;
 mod ingress_class;
 mod ingress_route;
 mod meta;
 mod namespace;
+mod network_policy;
+mod owners;
 mod packed;
 mod pod;
 mod record;
@@ -29,6 +34,7 @@ mod record;
 mod samples;
 mod selector;
 mod service;
+mod tls_secret;
 #[cfg(feature = "kube")]
 mod typed;
 mod virtual_service;
@@ -36,9 +42,14 @@ mod virtual_service;
 pub use backend_traffic_policy::{
     BackendTrafficPolicy, BackendTrafficPolicySpec, HttpTimeout, TargetSelector, TcpTimeout, TrafficTimeout,
 };
+pub use certificate::{
+    Certificate, CertificateSpec, CertificateStatus, ClusterIssuer, Issuer, IssuerRef, IssuerStatus,
+};
 pub use endpoint_slice::{
     Endpoint, EndpointConditions, EndpointPort, EndpointSlice, ObjectReference, SERVICE_NAME,
 };
+pub use endpoints::{EndpointAddress, EndpointSubset, Endpoints, EndpointsPort};
+pub use event::{Event, MESSAGE_BYTES};
 pub use gateway_api::{
     AllowedRoutes, BackendRef, BackendTlsPolicy, BackendTlsPolicySpec, BackendTlsValidation, GATEWAY_API,
     Gateway, GatewayAddress, GatewayClass, GatewayClassSpec, GatewayClassStatus, GatewaySpec, GatewayStatus,
@@ -49,7 +60,9 @@ pub use gateway_api::{
     RequestMirror, RequestRedirect, RouteFilter, RouteGroupKind, RouteNamespaces, RouteParentStatus,
     RouteStatus, TlsRoute, TlsRouteRule, TlsRouteSpec, UrlRewrite, ValueMatch,
 };
-pub use ingress::{Backend, Ingress, IngressPath, IngressRule, IngressTls, ServicePort};
+pub use ingress::{
+    Ambiguity, Backend, BackendPlace, Ingress, IngressPath, IngressRule, IngressTls, PortError, ServicePort,
+};
 pub use ingress_class::{IngressClass, IngressClassSpec};
 pub use ingress_route::{
     IngressRoute, IngressRouteRule, IngressRouteSpec, IngressRouteTls, TraefikRef, TraefikService,
@@ -57,6 +70,10 @@ pub use ingress_route::{
 pub use meta::{ANNOTATION_BYTES, LAST_APPLIED};
 pub(crate) use meta::{Object, Text};
 pub use namespace::NamespaceRecord;
+pub use network_policy::{
+    IpBlock, NetworkPolicy, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicySpec,
+};
+pub use owners::{DeploymentMeta, ReplicaSetMeta};
 pub use pod::{
     Container, ContainerPort, ContainerState, ContainerStateRunning, ContainerStateTerminated,
     ContainerStateWaiting, ContainerStatus, Pod, PodCondition, PodSpec, PodStatus,
@@ -66,6 +83,7 @@ pub use selector::{LabelExpression, LabelSelector};
 pub use service::{
     LoadBalancerIngress, LoadBalancerStatus, Service, ServicePortSpec, ServiceSpec, ServiceStatus,
 };
+pub use tls_secret::{CHAIN, TLS_CRT, TlsCertificate, TlsSecret};
 #[cfg(feature = "kube")]
 pub use typed::{KnownScope, Typed};
 
@@ -88,6 +106,14 @@ pub struct Resource {
     pub plural: Cow<'static, str>,
     /// Whether objects of this kind live in namespaces.
     pub namespaced: bool,
+    /// Older versions that the record is read from as well, the best first: for clusters that don't serve [`version`](Self::version).
+    pub older: &'static [&'static str],
+    /// The field selector of the objects that are watched, such as `type=Warning`; empty for all of them.
+    pub fields: &'static str,
+    /// Whether nothing but `metadata` is asked for, so that the rest never leaves the server.
+    pub only_metadata: bool,
+    /// Whether an object of this kind is never handed out whole, since it holds what must stay a secret.
+    pub confidential: bool,
 }
 
 impl Resource {
@@ -126,16 +152,54 @@ impl Resource {
             kind: Cow::Borrowed(kind),
             plural: Cow::Borrowed(plural),
             namespaced,
+            older: &[],
+            fields: "",
+            only_metadata: false,
+            confidential: false,
         }
+    }
+
+    /// Reads the kind from these older versions, too, where the cluster serves no newer one; the best first.
+    #[must_use]
+    pub const fn or_older(mut self, versions: &'static [&'static str]) -> Self {
+        self.older = versions;
+        self
+    }
+
+    /// Watches those objects only that this field selector finds.
+    #[must_use]
+    pub const fn with_fields(mut self, selector: &'static str) -> Self {
+        self.fields = selector;
+        self
+    }
+
+    /// Asks for nothing but `metadata`.
+    #[must_use]
+    pub const fn metadata_only(mut self) -> Self {
+        self.only_metadata = true;
+        self
+    }
+
+    /// Never hands out an object whole.
+    #[must_use]
+    pub const fn kept_secret(mut self) -> Self {
+        self.confidential = true;
+        self
     }
 
     /// The URL path of the collection, in one namespace or over all of them.
     #[must_use]
     pub fn path(&self, namespace: Option<&str>) -> String {
+        self.path_in(&self.version, namespace)
+    }
+
+    /// The same in another version.
+    #[must_use]
+    pub(crate) fn path_in(&self, version: &str, namespace: Option<&str>) -> String {
         let mut path = if self.group.is_empty() {
-            format!("/api/{}", self.version)
+            format!("/api/{version}")
         } else {
-            format!("/apis/{}/{}", self.group, self.version)
+            format!("/apis/{}/{version}", self.group)
         };
         if let (true, Some(namespace)) = (self.namespaced, namespace) {
             path.push_str("/namespaces/");

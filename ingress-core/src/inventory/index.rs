@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::kind::{EndpointSlice, Ingress, IngressClass, Kind, NamespaceRecord, Pod, Service};
+use crate::kind::{
+    Certificate, ClusterIssuer, DeploymentMeta, EndpointSlice, Endpoints, Event, Ingress, IngressClass,
+    Issuer, Kind, NamespaceRecord, NetworkPolicy, Pod, ReplicaSetMeta, Service, TlsSecret,
+};
 use crate::route::{HostPattern, PathMatch};
 
 /// Something that objects have in common, by which they are found: a name of what it is, and its value.
@@ -42,6 +45,19 @@ impl Tag {
     #[must_use]
     pub fn service(name: &str) -> Self {
         Self::new("service", name)
+    }
+
+    /// The secret that something is put into.
+    #[must_use]
+    pub fn secret(name: &str) -> Self {
+        Self::new("secret", name)
+    }
+
+    /// The object that something is about.
+    #[must_use]
+    pub fn about(kind: &str, namespace: &str, name: &str) -> Self {
+        // No kind and no name holds a NUL.
+        Self::new("about", &format!("{kind}\0{namespace}\0{name}"))
     }
 }
 
@@ -137,4 +153,52 @@ impl Indexed for Pod {
             each(Tag::label(key, value));
         }
     }
+}
+
+impl Indexed for TlsSecret {
+    but_for_revision!();
+}
+
+impl Indexed for NetworkPolicy {
+    but_for_revision!();
+}
+
+impl Indexed for Endpoints {
+    but_for_revision!();
+}
+
+impl Indexed for Event {
+    but_for_revision!();
+
+    /// Of the whole cluster: what is told of an object without a namespace lies in a namespace all the same.
+    const SCOPED: bool = false;
+
+    fn tags(&self, each: &mut dyn FnMut(Tag)) {
+        let about = &self.involved_object;
+        each(Tag::about(&about.kind, &about.namespace, &about.name));
+    }
+}
+
+impl Indexed for DeploymentMeta {
+    but_for_revision!();
+}
+
+impl Indexed for ReplicaSetMeta {
+    but_for_revision!();
+}
+
+impl Indexed for Certificate {
+    but_for_revision!();
+
+    fn tags(&self, each: &mut dyn FnMut(Tag)) {
+        each(Tag::secret(&self.spec.secret_name));
+    }
+}
+
+impl Indexed for Issuer {
+    but_for_revision!();
+}
+
+impl Indexed for ClusterIssuer {
+    but_for_revision!();
 }

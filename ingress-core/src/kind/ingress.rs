@@ -13,8 +13,10 @@ use crate::wire::proto::{Chunk, InvalidProtobuf};
 
 mod input;
 
+const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
+
 /// What is kept of an ingress: identity, class, labels, annotations (bounded), rules, default backend, TLS entries and
-/// the addresses of its status. Never `managedFields` nor the last applied configuration.
+/// the addresses of its status, with what was wrong with their ports. Never `managedFields` nor the last applied configuration.
 ///
 /// One allocation holds it all; accessors walk it and return views that borrow from it.
 #[derive(Clone, PartialEq, Eq)]
@@ -95,6 +97,49 @@ pub struct IngressTls<'a> {
     /// The secret that holds the certificate.
     pub secret_name: Option<&'a str>,
 }
+
+/// Which backend of an ingress.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum BackendPlace {
+    /// `spec.defaultBackend`.
+    Default,
+    /// `spec.rules[rule].http.paths[path].backend`.
+    #[non_exhaustive]
+    Path {
+        /// Which rule, from 0.
+        rule: usize,
+        /// Which of its paths, from 0.
+        path: usize,
+    },
+}
+
+/// Something that a backend says twice. The API server accepts no such ingress, but manifests may have it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Ambiguity {
+    /// It names both a service and a resource; [`Backend`] has the service.
+    ServiceAndResource,
+    /// Its service's port has both a name and a number; [`ServicePort`] has the name.
+    NameAndNumber,
+}
+
+/// An error that a load balancer told of one of its ports: `status.loadBalancer.ingress[].ports[].error`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct PortError<'a> {
+    /// The address, IP or host name; empty where it has none.
+    pub address: &'a str,
+    /// The port.
+    pub port: u16,
+    /// What is wrong, such as `MixedProtocolNotSupported`.
+    pub error: &'a str,
+}
+
+// What is rare is told by the bits of the last count, so that other ingresses pay nothing for it.
+const TRUNCATED: usize = 1;
+const CLASS_BY_SPEC: usize = 2;
+const REMARKS: usize = 4;
 
 // Tags of packed backends and ports.
 const NONE: usize = 0;
@@ -236,11 +281,70 @@ impl Ingress {
     /// Whether annotations were left out for their size.
     #[must_use]
     pub fn annotations_truncated(&self) -> bool {
+        self.flags().0 & TRUNCATED != 0
+    }
+
+    fn flags(&self) -> (usize, Reader<'_>) {
         let mut reader = self.after_addresses();
         reader.skip_pairs();
         reader.skip_pairs();
-        reader.count() == 1
+        (reader.count(), reader)
     }
+
+    /// `spec.ingressClassName`.
+    #[must_use]
+    pub fn ingress_class_name(&self) -> Option<&str> {
+        self.class().filter(|_| self.flags().0 & CLASS_BY_SPEC != 0)
+    }
+
+    /// The annotation `kubernetes.io/ingress.class`, which came before `spec.ingressClassName`. Controllers differ in which they follow
+    /// where both are set.
+    #[must_use]
+    pub fn class_annotation(&self) -> Option<&str> {
+        if self.flags().0 & CLASS_BY_SPEC == 0 {
+            return self.class();
+        }
+        self.annotations().into_iter().find(|(key, _)| *key == CLASS_ANNOTATION).map(|(_, value)| value)
+    }
+
+    /// What backends say twice, in their order, the default backend last.
+    #[must_use]
+    pub fn ambiguities(&self) -> Vec<(BackendPlace, Ambiguity)> {
+        self.remarks().map(|mut reader| read_ambiguities(&mut reader)).unwrap_or_default()
+    }
+
+    /// The errors that the load balancer told of its ports.
+    #[must_use]
+    pub fn port_errors(&self) -> Vec<PortError<'_>> {
+        let Some(mut reader) = self.remarks() else { return Vec::new() };
+        read_ambiguities(&mut reader);
+        (0..reader.length())
+            .map(|_| PortError {
+                address: reader.text(),
+                port: u16::try_from(reader.count()).unwrap_or_default(),
+                error: reader.text(),
+            })
+            .collect()
+    }
+
+    fn remarks(&self) -> Option<Reader<'_>> {
+        let (flags, reader) = self.flags();
+        (flags & REMARKS != 0).then_some(reader)
+    }
+}
+
+fn read_ambiguities(reader: &mut Reader<'_>) -> Vec<(BackendPlace, Ambiguity)> {
+    (0..reader.length())
+        .map(|_| {
+            let ambiguity =
+                if reader.count() == 0 { Ambiguity::ServiceAndResource } else { Ambiguity::NameAndNumber };
+            // The rule is counted from 1; 0 is the default backend.
+            let (rule, path) = (reader.count(), reader.count());
+            let place =
+                rule.checked_sub(1).map_or(BackendPlace::Default, |rule| BackendPlace::Path { rule, path });
+            (place, ambiguity)
+        })
+        .collect()
 }
 
 fn read_rule<'a>(reader: &mut Reader<'a>) -> IngressRule<'a> {
@@ -274,7 +378,7 @@ impl Kind for Ingress {
         Ok(Self { packed: Input::read(Chunk::new(message))?.pack() })
     }
 
-    const STORED: &'static str = "ingress/1";
+    const STORED: &'static str = "ingress/2";
 
     fn stored(&self) -> Cow<'_, str> {
         Cow::Borrowed(&self.packed)

@@ -155,6 +155,10 @@ where
             kind: T::kind(&()),
             plural: T::plural(&()),
             namespaced: T::Scope::NAMESPACED,
+            older: &[],
+            fields: "",
+            only_metadata: false,
+            confidential: false,
         }
     }
 

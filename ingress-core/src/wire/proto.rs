@@ -74,6 +74,11 @@ impl<'a> Chunk<'a> {
         Self { bytes: self.bytes.get(bytes..).unwrap_or_default(), at: self.at + bytes }
     }
 
+    /// The bytes as they are.
+    pub(crate) fn bytes(self) -> &'a [u8] {
+        self.bytes
+    }
+
     pub(crate) fn text(self) -> Result<&'a str, InvalidProtobuf> {
         std::str::from_utf8(self.bytes).map_err(|_| self.invalid("a string is not UTF-8"))
     }

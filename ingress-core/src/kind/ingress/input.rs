@@ -7,10 +7,11 @@ use serde::Deserialize;
 
 use super::super::meta::{Meta, Object, Text, nullable};
 use super::super::packed::Packer;
-use super::{BY_NAME, BY_NUMBER, NONE, RESOURCE_REF, SERVICE};
+use super::{
+    Ambiguity, BY_NAME, BY_NUMBER, CLASS_ANNOTATION, CLASS_BY_SPEC, NONE, REMARKS, RESOURCE_REF, SERVICE,
+    TRUNCATED,
+};
 use crate::wire::proto::{Chunk, InvalidProtobuf, Value};
-
-const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
 
 /// An ingress as far as it is kept, borrowed from the bytes of a list or a watch.
 #[derive(Default, Deserialize)]
@@ -130,18 +131,46 @@ struct Address<'a> {
     ip: Text<'a>,
     #[serde(borrow)]
     hostname: Text<'a>,
+    #[serde(borrow, deserialize_with = "nullable")]
+    ports: Vec<Object<PortStatus<'a>>>,
+}
+
+impl Address<'_> {
+    fn text(&self) -> Option<&str> {
+        self.ip.non_empty().or(self.hostname.non_empty())
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct PortStatus<'a> {
+    port: Option<i64>,
+    #[serde(borrow)]
+    error: Text<'a>,
+}
+
+impl InputPort<'_> {
+    /// Go leaves an unset number out, but a client may also write the zero.
+    fn number(&self) -> Option<u16> {
+        self.number.and_then(|number| u16::try_from(number).ok()).filter(|number| *number > 0)
+    }
 }
 
 impl InputBackend<'_> {
+    fn ambiguities(&self) -> impl Iterator<Item = Ambiguity> {
+        let port = self.service.as_ref().map(|service| &service.port);
+        let both = self.service.is_some() && self.resource.is_some();
+        let twice = port.is_some_and(|port| port.name.non_empty().is_some() && port.number().is_some());
+        let both = both.then_some(Ambiguity::ServiceAndResource);
+        both.into_iter().chain(twice.then_some(Ambiguity::NameAndNumber))
+    }
+
     fn pack(backend: Option<&Self>, packer: &mut Packer) {
         match backend {
             Some(Self { service: Some(service), .. }) => {
                 packer.count(SERVICE);
                 packer.text(service.name.as_str());
-                // Go leaves an unset number out, but a client may also write the zero.
-                let number =
-                    service.port.number.and_then(|number| u16::try_from(number).ok()).filter(|n| *n > 0);
-                match (service.port.name.non_empty(), number) {
+                match (service.port.name.non_empty(), service.port.number()) {
                     (Some(name), _) => {
                         packer.count(BY_NAME);
                         packer.text(name);
@@ -195,18 +224,63 @@ impl Input<'_> {
             packer.optional(tls.secret_name.non_empty());
         }
         let addresses = &self.status.load_balancer.ingress;
-        let named = |address: &Address<'_>| address.ip.non_empty().or(address.hostname.non_empty()).is_some();
-        packer.count(addresses.iter().filter(|address| named(address)).count());
-        for address in addresses {
-            if let Some(text) = address.ip.non_empty().or(address.hostname.non_empty()) {
-                packer.text(text);
-            }
+        packer.count(addresses.iter().filter(|address| address.text().is_some()).count());
+        for text in addresses.iter().filter_map(|address| address.text()) {
+            packer.text(text);
         }
         self.metadata.labels.pack(&mut packer);
         let truncated = self.metadata.annotations.bound();
         self.metadata.annotations.pack(&mut packer);
-        packer.count(usize::from(truncated));
+        let (ambiguities, errors) = (self.ambiguities(), self.port_errors());
+        let remarks = !ambiguities.is_empty() || !errors.is_empty();
+        let flag = |set, flag| if set { flag } else { 0 };
+        packer.count(
+            flag(truncated, TRUNCATED)
+                | flag(self.spec.ingress_class_name.non_empty().is_some(), CLASS_BY_SPEC)
+                | flag(remarks, REMARKS),
+        );
+        if remarks {
+            packer.count(ambiguities.len());
+            for (rule, path, ambiguity) in ambiguities {
+                packer.count(flag(ambiguity == Ambiguity::NameAndNumber, 1));
+                packer.count(rule);
+                packer.count(path);
+            }
+            packer.count(errors.len());
+            for (address, port, error) in errors {
+                packer.text(address);
+                packer.count(usize::from(port));
+                packer.text(error);
+            }
+        }
         packer.finish()
+    }
+
+    /// What backends say twice: the rule, from 1 (0 is the default backend), the path, from 0, and what.
+    fn ambiguities(&self) -> Vec<(usize, usize, Ambiguity)> {
+        let mut found = Vec::new();
+        for (rule, input) in self.spec.rules.iter().enumerate() {
+            for (path, input) in input.http.paths.iter().enumerate() {
+                let of = input.backend.iter().flat_map(|backend| backend.ambiguities());
+                found.extend(of.map(|ambiguity| (rule + 1, path, ambiguity)));
+            }
+        }
+        let default = self.spec.default_backend.iter().flat_map(|backend| backend.ambiguities());
+        found.extend(default.map(|ambiguity| (0, 0, ambiguity)));
+        found
+    }
+
+    fn port_errors(&self) -> Vec<(&str, u16, &str)> {
+        let mut errors = Vec::new();
+        for address in &self.status.load_balancer.ingress {
+            for port in &address.ports {
+                if let Some(error) = port.error.non_empty() {
+                    let number = port.port.and_then(|port| u16::try_from(port).ok()).unwrap_or_default();
+                    errors.push((address.text().unwrap_or_default(), number, error));
+                }
+            }
+        }
+        errors
     }
 }
 
@@ -374,10 +448,26 @@ impl<'a> Address<'a> {
             match tag {
                 1 => address.ip = Text::read(value)?,
                 2 => address.hostname = Text::read(value)?,
+                4 => address.ports.push(Object(PortStatus::read(value)?)),
                 _ => {}
             }
             Ok(())
         })?;
         Ok(address)
+    }
+}
+
+impl<'a> PortStatus<'a> {
+    fn read(value: Value<'a>) -> Result<Self, InvalidProtobuf> {
+        let mut status = Self::default();
+        value.chunk()?.fields(|tag, value| {
+            match tag {
+                1 => status.port = Some(value.number()?),
+                3 => status.error = Text::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(status)
     }
 }
