@@ -90,6 +90,11 @@ impl BackoffPolicy {
         }
     }
 
+    /// The same, but never longer than `cap`.
+    pub(crate) fn at_most(self, cap: Duration) -> Self {
+        Self { initial: self.initial.min(cap), cap: self.cap.min(cap), ..self }
+    }
+
     /// The wait before the try after `failures` failures in a row (1 for the first).
     #[must_use]
     pub fn wait(&self, failures: u32, rng: &mut impl Rng) -> Duration {

@@ -9,6 +9,9 @@
 //! pages of [`PAGE`] objects and then for a watch from the list's revision. Every watch asks for bookmarks, and asks the
 //! server to end it after 5 to 10 minutes, so that connections rebalance.
 //!
+//! A kind may say that only some objects are to be watched, that their metadata is enough, and in which older versions it can be read
+//! (`versions` says how the one that a cluster serves is found).
+//!
 //! [`kube::Config::default_retry`] is off in clients built here: retrying is the engine's, which knows what it is for. A client
 //! that the host hands in ([`KubeSource::from_client`]) keeps its own; with kube's default that means up to 15 hidden tries
 //! of a call before the engine hears of a 429, 503 or 504.
@@ -41,6 +44,9 @@ mod config;
 mod failure;
 mod lease;
 mod review;
+mod versions;
+
+use versions::{Attempts, Versions};
 
 pub use config::{ConfigError, ConfigErrorKind, KubeSourceBuilder};
 pub use lease::{KubeLeases, Lease};
@@ -70,6 +76,7 @@ struct Shared {
     streaming_failures: AtomicU32,
     // Set when a continue token expired: the next list is read in one piece, so that it ends.
     list_whole: AtomicBool,
+    versions: Versions,
 }
 
 impl std::fmt::Debug for KubeSource {
@@ -116,6 +123,7 @@ impl KubeSource {
             no_streaming: AtomicBool::new(false),
             streaming_failures: AtomicU32::new(0),
             list_whole: AtomicBool::new(false),
+            versions: Versions::default(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -138,21 +146,76 @@ struct Answer {
 #[derive(Debug, Clone, Copy)]
 enum Wanted {
     Json,
-    Object { protobuf: bool },
-    Watch { protobuf: bool },
+    /// A list.
+    List(Shape),
+    Watch(Shape),
+    /// One object's metadata, as JSON.
+    Metadata,
+}
+
+/// In which form objects are wanted.
+#[derive(Debug, Clone, Copy)]
+struct Shape {
+    protobuf: bool,
+    only_metadata: bool,
+}
+
+impl Shape {
+    fn of<K: Kind>() -> Self {
+        Self { protobuf: K::PROTOBUF, only_metadata: K::resource().only_metadata }
+    }
+}
+
+/// Asks for an answer in the form of protobuf, then in that of JSON, each of a metadata type, and last for whole objects: a server behind
+/// an aggregation layer may know none of these types.
+macro_rules! metadata {
+    ($protobuf:literal, $kind:literal) => {
+        concat!(
+            $protobuf,
+            ";as=",
+            $kind,
+            ";g=meta.k8s.io;v=v1,",
+            "application/json;as=",
+            $kind,
+            ";g=meta.k8s.io;v=v1,application/json"
+        )
+    };
+    ($kind:literal) => {
+        concat!("application/json;as=", $kind, ";g=meta.k8s.io;v=v1,application/json")
+    };
 }
 
 impl Wanted {
     fn accept(self) -> &'static str {
-        match self {
-            Self::Json | Self::Object { protobuf: false } | Self::Watch { protobuf: false } => {
-                "application/json"
+        let (Self::List(shape) | Self::Watch(shape)) = self else {
+            return match self {
+                Self::Metadata => metadata!("PartialObjectMetadata"),
+                _ => "application/json",
+            };
+        };
+        let list = matches!(self, Self::List(_));
+        match (list, shape.only_metadata, shape.protobuf) {
+            (_, false, false) => "application/json",
+            (true, false, true) => "application/vnd.kubernetes.protobuf,application/json",
+            (false, false, true) => "application/vnd.kubernetes.protobuf;stream=watch,application/json",
+            (true, true, true) => {
+                metadata!("application/vnd.kubernetes.protobuf", "PartialObjectMetadataList")
             }
-            Self::Object { protobuf: true } => "application/vnd.kubernetes.protobuf,application/json",
-            Self::Watch { protobuf: true } => {
-                "application/vnd.kubernetes.protobuf;stream=watch,application/json"
+            (false, true, true) => {
+                metadata!("application/vnd.kubernetes.protobuf;stream=watch", "PartialObjectMetadata")
             }
+            (true, true, false) => metadata!("PartialObjectMetadataList"),
+            (false, true, false) => metadata!("PartialObjectMetadata"),
         }
+    }
+}
+
+/// Adds the field selector of a kind to a query.
+fn select<K: Kind>(query: &mut String) {
+    let fields = K::resource().fields;
+    if !fields.is_empty() {
+        query.push_str(if query.is_empty() { "fieldSelector=" } else { "&fieldSelector=" });
+        encode_query(fields, query);
     }
 }
 
@@ -213,7 +276,8 @@ impl Shared {
                 encode_query(token, &mut query);
             }
         }
-        let answer = self.send(path, &query, Wanted::Object { protobuf: K::PROTOBUF }).await?;
+        select::<K>(&mut query);
+        let answer = self.send(path, &query, Wanted::List(Shape::of::<K>())).await?;
         let body = read(answer.chunks, MAX_BODY).await?;
         match answer.form {
             Form::Json => json::decode_list(&body),
@@ -229,7 +293,8 @@ impl Shared {
         let mut query = watch_query();
         query.push_str("&resourceVersion=");
         encode_query(revision.as_str(), &mut query);
-        let answer = self.send(path, &query, Wanted::Watch { protobuf: K::PROTOBUF }).await?;
+        select::<K>(&mut query);
+        let answer = self.send(path, &query, Wanted::Watch(Shape::of::<K>())).await?;
         Ok(only_news(events(answer), revision))
     }
 
@@ -245,7 +310,8 @@ impl Shared {
         }
         let mut query = watch_query();
         query.push_str("&sendInitialEvents=true&resourceVersionMatch=NotOlderThan");
-        match self.send(path, &query, Wanted::Watch { protobuf: K::PROTOBUF }).await {
+        select::<K>(&mut query);
+        match self.send(path, &query, Wanted::Watch(Shape::of::<K>())).await {
             Ok(answer) => Some(Ok(initial_events(self, events(answer)))),
             // 400 and 422: the server knows the parameter and does not allow it.
             Err(error) if error.kind() == ErrorKind::Rejected => {
@@ -496,10 +562,60 @@ impl<K: Kind> ResourceSource<K> for KubeSource {
             LaneScope::Namespace(namespace) => Some(namespace.as_str()),
             LaneScope::Cluster => None,
         };
-        let path = K::resource().path(namespace);
+        let resource = K::resource();
+        let mut attempts = Attempts::new(&self.shared, resource.clone());
+        let mut said = None;
+        while let Some(version) = attempts.next().await {
+            match self.watch_at(resource.path_in(&version, namespace), &request).await {
+                Err(error) if error.kind() == ErrorKind::NotFound => said = Some(error),
+                Err(error) => return Err(error),
+                Ok(stream) => {
+                    attempts.found(version);
+                    return Ok(stream);
+                }
+            }
+        }
+        Err(attempts.absent(said))
+    }
+
+    async fn get(&self, key: &ObjectKey) -> Result<Bytes, SourceError> {
+        let resource = K::resource();
+        if resource.confidential {
+            let message = format!("a {} is not handed out", resource.kind);
+            return Err(SourceError::new(ErrorKind::Configuration, message));
+        }
+        // Names come from whoever asks; only what can be a name may become part of a path.
+        let is_name = |name: &str| {
+            !name.is_empty()
+                && name.len() <= 253
+                && name
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.'))
+                && !name.starts_with('.')
+        };
+        if !is_name(key.name()) || !key.namespace().is_none_or(is_name) {
+            return Err(SourceError::new(
+                ErrorKind::NotFound,
+                format!("{key} can't be the name of an object"),
+            ));
+        }
+        let collection = resource.path_in(&self.shared.versions.of(&resource), key.namespace());
+        let wanted = if resource.only_metadata { Wanted::Metadata } else { Wanted::Json };
+        let answer = self.shared.send(&format!("{collection}/{}", key.name()), "", wanted).await?;
+        read(answer.chunks, MAX_BODY).await
+    }
+}
+
+impl KubeSource {
+    /// Starts a watch of the collection at this path.
+    async fn watch_at<K: Kind>(
+        &self,
+        path: String,
+        request: &WatchRequest,
+    ) -> Result<WatchStream<K>, SourceError> {
         let shared = self.shared.clone();
-        if let Some(revision) = request.resume {
-            return shared.watch_from(&path, &revision).await;
+        if let Some(revision) = &request.resume {
+            return shared.watch_from(&path, revision).await;
         }
         if let Some(stream) = shared.clone().streaming_list(&path).await {
             return stream;
@@ -523,26 +639,6 @@ impl<K: Kind> ResourceSource<K> for KubeSource {
             }
         });
         Ok(batches_stream(first).chain(rest.flatten()).boxed())
-    }
-
-    async fn get(&self, key: &ObjectKey) -> Result<Bytes, SourceError> {
-        // Names come from whoever asks; only what can be a name may become part of a path.
-        let is_name = |name: &str| {
-            !name.is_empty()
-                && name.len() <= 253
-                && name
-                    .bytes()
-                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.'))
-                && !name.starts_with('.')
-        };
-        if !is_name(key.name()) || !key.namespace().is_none_or(is_name) {
-            return Err(SourceError::new(
-                ErrorKind::NotFound,
-                format!("{key} can't be the name of an object"),
-            ));
-        }
-        let path = format!("{}/{}", K::resource().path(key.namespace()), key.name());
-        read(self.shared.send(&path, "", Wanted::Json).await?.chunks, MAX_BODY).await
     }
 }
 

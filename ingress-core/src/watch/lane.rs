@@ -136,6 +136,10 @@ const TURN: Duration = Duration::from_secs(5);
 /// The longest `Retry-After` that a lane obeys: whoever asks for more is mistaken, and must not silence it for ever.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(600);
 
+/// How long a lane waits at most until it looks again for a kind that isn't installed. Who installs it looks on, unlike whoever grants a
+/// permission, and a cluster that has no such kind says so at next to no cost.
+const ABSENT: Duration = Duration::from_secs(30);
+
 /// How long a resumed watch must not be refused before a lane that was lost calls itself live again.
 const SETTLING: Duration = Duration::from_millis(300);
 
@@ -441,7 +445,11 @@ impl<K: Kind> Runner<K> {
         let pause = match class {
             // What was refused may be allowed by a server that has started anew.
             Class::Permanent => {
-                Pause::UntilOrRecovery(self.lane.policy.denied.wait(self.refusals, &mut self.rng))
+                let mut denied = self.lane.policy.denied;
+                if error.kind() == ErrorKind::NotFound {
+                    denied = denied.at_most(ABSENT);
+                }
+                Pause::UntilOrRecovery(denied.wait(self.refusals, &mut self.rng))
             }
             // An API server that was restarted knows no history: what was lost with it is read anew at once, also after
             // many failed attempts. Only revisions that expire one after the other are trouble.
@@ -454,8 +462,10 @@ impl<K: Kind> Runner<K> {
             },
         };
         // Whoever was refused doesn't know what happened meanwhile under another lane's watch; and what was expired or
-        // made no sense can't be resumed.
-        if matches!(class, Class::Expired | Class::Malformed) || error.kind() == ErrorKind::Forbidden {
+        // made no sense can't be resumed. A kind that was gone comes back without its objects, and may tell nobody of their end.
+        if matches!(class, Class::Expired | Class::Malformed)
+            || matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::NotFound)
+        {
             self.resume = None;
         }
         self.report(&error, &pause);

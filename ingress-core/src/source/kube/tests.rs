@@ -2,7 +2,7 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::key::ClusterId;
-use crate::kind::{Ingress, NamespaceRecord};
+use crate::kind::{DeploymentMeta, Ingress, NamespaceRecord, Resource, TlsSecret};
 use http::{Response, Uri};
 
 /// What the scripted API server answers: a status, headers, and the body in chunks (an error breaks the connection).
@@ -366,4 +366,135 @@ async fn reviews_are_questions_that_are_posted() {
     let paths: Vec<_> = asked.lock().unwrap().iter().map(|uri| uri.path().to_owned()).collect();
     assert_eq!(paths[0], "/apis/authentication.k8s.io/v1/tokenreviews");
     assert_eq!(paths[1], "/apis/authorization.k8s.io/v1/subjectaccessreviews");
+}
+
+/// A kind that was `v1beta1` once.
+#[derive(Debug, Clone, PartialEq)]
+struct Moved(NamespaceRecord);
+
+impl Kind for Moved {
+    fn resource() -> Resource {
+        Resource::namespaced("example.com", "v1", "Moved", "moved").or_older(&["v1beta2", "v1beta1"])
+    }
+    fn decode_json<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        NamespaceRecord::decode_json(deserializer).map(Self)
+    }
+    fn namespace(&self) -> Option<&str> {
+        None
+    }
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+    fn uid(&self) -> &str {
+        self.0.uid()
+    }
+    fn resource_version(&self) -> &str {
+        self.0.resource_version()
+    }
+}
+
+fn group(versions: &[&str]) -> Answer {
+    let versions: Vec<_> = versions
+        .iter()
+        .map(|version| serde_json::json!({"groupVersion": format!("example.com/{version}"), "version": version}))
+        .collect();
+    ok(&[&serde_json::json!({"kind": "APIGroup", "name": "example.com", "versions": versions}).to_string()])
+}
+
+/// How each of these watches went, and the paths that were asked for.
+async fn watches(answers: Vec<Answer>, count: usize) -> (Vec<Result<(), ErrorKind>>, Vec<String>) {
+    let (source, asked) = source(answers);
+    let mut went = Vec::new();
+    for _ in 0..count {
+        let watch = ResourceSource::<Moved>::watch(&source, everything()).await;
+        went.push(watch.map(drop).map_err(|error| error.kind()));
+        tokio::time::advance(versions::FRESH).await;
+    }
+    let short = |uri: &Uri| uri.path().trim_start_matches("/apis/example.com").to_owned();
+    let asked = asked.lock().unwrap().iter().map(short).collect();
+    (went, asked)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kind_is_read_in_the_best_version_that_the_cluster_serves() {
+    let missing = || answer(404, &["404 page not found"]);
+    // The group serves v1, but not of this kind.
+    let answers = vec![missing(), group(&["v1", "v1alpha1", "v1beta1"]), ok(&[COMPLETE]), ok(&[COMPLETE])];
+    let (went, asked) = watches(answers, 2).await;
+    assert_eq!(went, [Ok(()), Ok(())]);
+    assert_eq!(asked, ["/v1/moved", "", "/v1beta1/moved", "/v1beta1/moved"], "what answered is remembered");
+
+    // What answered once is gone. The server does not say what there is instead, so all are tried.
+    let answers = vec![
+        missing(),
+        group(&["v1beta1"]),
+        ok(&[COMPLETE]),
+        missing(),
+        answer(403, &["{}"]),
+        missing(),
+        ok(&[COMPLETE]),
+        ok(&[COMPLETE]),
+    ];
+    let (went, asked) = watches(answers, 3).await;
+    assert_eq!(went, [Ok(()), Ok(()), Ok(())]);
+    assert_eq!(
+        asked[2..],
+        ["/v1beta1/moved", "/v1beta1/moved", "", "/v1/moved", "/v1beta2/moved", "/v1beta2/moved"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_kind_that_is_not_installed_the_group_is_asked_now_and_then() {
+    let missing = || answer(404, &["404 page not found"]);
+    let answers = vec![missing(), missing(), missing(), group(&["v1"]), ok(&[COMPLETE]), ok(&[COMPLETE])];
+    let (source, asked) = source(answers);
+    let watch = async || {
+        let watch = ResourceSource::<Moved>::watch(&source, everything()).await;
+        watch.map(drop).map_err(|error| error.kind())
+    };
+    let absent = Err(ErrorKind::NotFound);
+    assert_eq!((watch().await, watch().await, watch().await), (absent, absent, absent));
+    assert_eq!(asked.lock().unwrap().len(), 2, "the second and third were answered by what was known");
+    tokio::time::advance(versions::FRESH).await;
+    assert_eq!(watch().await, absent);
+    tokio::time::advance(versions::FRESH).await;
+    assert_eq!((watch().await, watch().await), (Ok(()), Ok(())));
+    let paths: Vec<_> = asked.lock().unwrap().iter().skip(2).map(|uri| uri.path().to_owned()).collect();
+    let kind = "/apis/example.com/v1/moved";
+    assert_eq!(paths, ["/apis/example.com", "/apis/example.com", kind, kind]);
+}
+
+#[tokio::test]
+async fn a_kind_of_which_only_some_objects_matter_is_asked_for_those() {
+    let list = r#"{"metadata":{"resourceVersion":"1"},"items":[]}"#;
+    let (source, asked) = source(vec![no_streaming(), ok(&[list]), ok(&[])]);
+    let stream = ResourceSource::<TlsSecret>::watch(&source, everything()).await.unwrap();
+    assert_eq!(collect(stream).await.0, ["synced 1"]);
+    for query in queries(&asked) {
+        assert!(query.ends_with("&fieldSelector=type%3Dkubernetes.io%2Ftls"), "{query}");
+    }
+    let key = ObjectKey::new(ClusterId::new("c").unwrap(), Some("shop"), "shop-tls");
+    let refused = ResourceSource::<TlsSecret>::get(&source, &key).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Configuration);
+    assert_eq!(asked.lock().unwrap().len(), 3, "a secret is not even asked for");
+}
+
+#[test]
+fn metadata_is_asked_for_alone_and_whole_objects_only_where_that_is_not_known() {
+    let shape = Shape::of::<DeploymentMeta>();
+    assert_eq!(
+        Wanted::List(shape).accept(),
+        "application/vnd.kubernetes.protobuf;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,\
+         application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+    );
+    assert_eq!(
+        Wanted::Watch(shape).accept(),
+        "application/vnd.kubernetes.protobuf;stream=watch;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,\
+         application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+    );
+    assert_eq!(
+        Wanted::Metadata.accept(),
+        "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+    );
+    assert_eq!(Wanted::List(Shape::of::<Moved>()).accept(), "application/json");
 }

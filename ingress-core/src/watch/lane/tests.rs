@@ -289,6 +289,19 @@ async fn a_refusal_is_shown_and_asked_about_rarely() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_kind_that_is_not_installed_is_looked_for_soon_and_read_anew() {
+    let mut bench = bench();
+    let feed = bench.live("5").await;
+    feed.fail(failure(ErrorKind::NotFound)).await;
+    let status = bench.hears_state(LaneState::Denied).await;
+    assert_eq!(status.error.unwrap().kind(), ErrorKind::NotFound);
+    let (waited, watch) = bench.asks_after().await;
+    assert_eq!((waited, resumed(&watch)), (30, None));
+    watch.accept().listed([], "9").await;
+    bench.hears_state(LaneState::Live).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refused_lane_asks_again_when_an_outage_is_over() {
     let mut bench = bench();
     bench.asked().await.refuse(SourceError::from_status(403, "no", None));
