@@ -28,8 +28,10 @@ use crate::store::{DEFAULT_HISTORY, Store};
 use crate::watch::aggregate::{Feed, Plan};
 use crate::watch::lane::LanePolicy;
 
+mod routes;
 mod vitals;
 mod watched;
+pub use routes::RouteSource;
 pub use vitals::Stuck;
 use vitals::Vitals;
 use watched::{AnyStore, LAST_SAVE, LastSave, Sources, Stores, Watched};
@@ -219,6 +221,21 @@ impl HubBuilder {
         let added = !built_in.contains(&of)
             && watched.downcast_mut::<Sources<K>>().is_some_and(|sources| sources.add(&cluster, source));
         if added { Ok(self) } else { Err(InvalidWatch::Duplicate { cluster, kind }) }
+    }
+
+    /// Has the hub watch everything in one of its clusters that tells where requests get to: services, endpoints, pods, the public
+    /// part of TLS secrets, network policies, gateways and their routes, and what else an
+    /// [`Inventory`](crate::inventory::Inventory) holds. For more clusters, call it once with the source of each.
+    ///
+    /// Each kind is optional: of one that the cluster does not serve, or whose objects may not be read, nothing is known, and that is
+    /// what is said of it. It costs a watch for each kind and scope, and the memory for what is kept of the objects.
+    ///
+    /// # Errors
+    ///
+    /// When the source's cluster is none of the hub's so far, or one of the kinds is watched there already.
+    #[expect(clippy::needless_pass_by_value, reason = "a source is handed over, as everywhere")]
+    pub fn routes(self, source: impl RouteSource + Clone) -> Result<Self, InvalidWatch> {
+        routes::watch_all(self, &source)
     }
 
     /// Sets what of the clusters is watched; all namespaces, unless told otherwise.

@@ -222,7 +222,22 @@ pub(crate) trait Held: Indexed {
 }
 
 macro_rules! inventory {
-    ($($field:ident: $kind:ident = $number:literal $name:literal,)*) => {
+    (
+        $($own:ident: $own_kind:ident = $own_number:literal $own_name:literal,)*
+        ;
+        $($field:ident: $kind:ident = $number:literal $name:literal,)*
+    ) => {
+        inventory! {
+            @ $($own: $own_kind = $own_number $own_name,)* $($field: $kind = $number $name,)*
+        }
+
+        /// Calls a macro once, with every kind that is watched for the sake of routes.
+        macro_rules! routed_kinds {
+            ($call:ident) => { $call! { $($kind)* } };
+        }
+        pub(crate) use routed_kinds;
+    };
+    (@ $($field:ident: $kind:ident = $number:literal $name:literal,)*) => {
         /// What is known of clusters at one moment. Cloning it copies pointers.
         #[derive(Debug, Clone, Default)]
         pub struct Inventory {
@@ -250,10 +265,12 @@ macro_rules! inventory {
     };
 }
 
-// A number is never given twice, and never changes: 0 to 63.
+// A number is never given twice, and never changes: 0 to 63. First what every hub watches; below the semicolon what it watches when it
+// is told to know routes (`HubBuilder::routes`).
 inventory! {
     ingresses: Ingress = 0 "Ingress",
     namespaces: NamespaceRecord = 1 "Namespace",
+    ;
     ingress_classes: IngressClass = 2 "IngressClass",
     services: Service = 3 "Service",
     endpoint_slices: EndpointSlice = 4 "EndpointSlice",

@@ -47,7 +47,7 @@ pub mod wire;
 
 pub use classify::Class;
 pub use error::{ErrorKind, SourceError};
-pub use hub::{ClusterStatus, Hub, HubBuilder, InvalidWatch, Probe, Stuck};
+pub use hub::{ClusterStatus, Hub, HubBuilder, InvalidWatch, Probe, RouteSource, Stuck};
 pub use key::{ClusterId, InvalidName, LaneScope, Namespace, ObjectKey, Revision, Scope};
 #[cfg(feature = "kube")]
 pub use kind::Typed;

@@ -1,8 +1,8 @@
 use super::*;
 use crate::key::Namespace;
 use crate::kind::Resource;
-use crate::source::Origin;
 use crate::source::scripted::{self, asked};
+use crate::source::{Origin, WatchRequest, WatchStream};
 use crate::status::LaneState;
 use crate::store::{Change, Snapshot, Update};
 
@@ -100,6 +100,45 @@ async fn kinds_stand_side_by_side() {
 async fn what_nobody_watches_has_no_store() {
     let (source, _script) = scripted::cluster(info("c"));
     assert!(Hub::builder(source).start().store::<Widget>().is_none());
+}
+
+/// A cluster that serves nothing.
+#[derive(Clone)]
+struct Bare;
+
+#[async_trait::async_trait]
+impl Cluster for Bare {
+    fn info(&self) -> ClusterInfo {
+        info("c")
+    }
+    async fn probe(&self) -> Result<(), SourceError> {
+        Ok(())
+    }
+}
+
+#[async_trait::async_trait]
+impl<K: Kind> ResourceSource<K> for Bare {
+    async fn watch(&self, _: WatchRequest) -> Result<WatchStream<K>, SourceError> {
+        Err(SourceError::from_status(404, "404 page not found", None))
+    }
+    async fn get(&self, _: &ObjectKey) -> Result<Bytes, SourceError> {
+        Err(SourceError::from_status(404, "404 page not found", None))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_of_everything_gives_each_kind_that_routes_depend_on_a_store() {
+    let hub = Hub::builder(Bare).routes(Bare).unwrap().start();
+    assert_eq!(hub.inner.others.len(), 25 - 2);
+    let gateways = hub.store::<crate::kind::Gateway>().unwrap();
+    let denied = |snapshot: &Snapshot<_>| snapshot.lanes().any(|lane| lane.state == LaneState::Denied);
+    assert!(gateways.wait_for(denied).await.is_some());
+    assert!(hub.store::<crate::kind::TlsSecret>().is_some());
+
+    let twice = Hub::builder(Bare).watch::<crate::kind::Pod>(Bare).unwrap().routes(Bare).unwrap_err();
+    assert!(matches!(twice, InvalidWatch::Duplicate { kind, .. } if kind == "Pod"));
+    let (other, _script) = scripted::cluster(info("other"));
+    assert!(matches!(Hub::builder(other).routes(Bare).unwrap_err(), InvalidWatch::UnknownCluster { .. }));
 }
 
 #[tokio::test(start_paused = true)]

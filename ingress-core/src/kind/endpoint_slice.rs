@@ -137,7 +137,7 @@ impl EndpointSlice {
 
 record!(
     EndpointSlice,
-    Resource::namespaced("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices"),
+    Resource::namespaced("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices").or_older(&["v1beta1"]),
     "endpointslice/1",
     protobuf
 );

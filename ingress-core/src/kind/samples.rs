@@ -3,7 +3,7 @@
 
 use super::{
     Ambiguity, BackendPlace, DeploymentMeta, EndpointSlice, Endpoints, Event, Ingress, IngressClass, Kind,
-    MESSAGE_BYTES, NetworkPolicy, Pod, ReplicaSetMeta, Service,
+    LabelSelector, MESSAGE_BYTES, NetworkPolicy, Pod, ReplicaSetMeta, Service,
 };
 
 fn one_record<K: Kind>(name: &str, json: &str, protobuf: &[u8]) -> K {

@@ -143,7 +143,8 @@ impl VirtualService {
 
 record!(
     VirtualService,
-    Resource::namespaced("networking.istio.io", "v1", "VirtualService", "virtualservices"),
+    Resource::namespaced("networking.istio.io", "v1", "VirtualService", "virtualservices")
+        .or_older(&["v1beta1", "v1alpha3"]),
     "virtualservice/1",
     json
 );

@@ -37,8 +37,9 @@ use futures::StreamExt as _;
 
 use crate::clock::{Timestamp, wall_now};
 use crate::error::{ErrorKind, SourceError};
+use crate::inventory::routed_kinds;
 use crate::key::{ClusterId, LaneScope, Namespace, ObjectKey};
-use crate::kind::{Ingress, Kind, NamespaceRecord};
+use crate::kind::{Ingress, Kind, NamespaceRecord, Resource};
 use crate::source::{Cluster, ClusterInfo, Origin, ResourceSource, WatchRequest, WatchStream};
 
 mod builder;
@@ -138,6 +139,27 @@ impl ResourceSource<NamespaceRecord> for DemoSource {
     async fn get(&self, key: &ObjectKey) -> Result<Bytes, SourceError> {
         self.get_kind::<NamespaceRecord>(key).await
     }
+}
+
+/// The simulation has ingresses and their namespaces. Of everything else that routes depend on nothing is known, and it says so: not
+/// that there is none.
+macro_rules! not_simulated {
+    ($($kind:ident)*) => {$(
+        #[async_trait]
+        impl ResourceSource<crate::kind::$kind> for DemoSource {
+            async fn watch(&self, _: WatchRequest) -> Result<WatchStream<crate::kind::$kind>, SourceError> {
+                Err(lacks(&crate::kind::$kind::resource()))
+            }
+            async fn get(&self, _: &ObjectKey) -> Result<Bytes, SourceError> {
+                Err(lacks(&crate::kind::$kind::resource()))
+            }
+        }
+    )*};
+}
+routed_kinds!(not_simulated);
+
+fn lacks(resource: &Resource) -> SourceError {
+    SourceError::new(ErrorKind::Configuration, format!("the simulated cluster has no {}", resource.plural))
 }
 
 #[async_trait]

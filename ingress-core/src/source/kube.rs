@@ -570,7 +570,7 @@ impl<K: Kind> ResourceSource<K> for KubeSource {
                 Err(error) if error.kind() == ErrorKind::NotFound => said = Some(error),
                 Err(error) => return Err(error),
                 Ok(stream) => {
-                    attempts.found(version);
+                    attempts.found(&version);
                     return Ok(stream);
                 }
             }

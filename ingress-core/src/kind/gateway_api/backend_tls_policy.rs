@@ -58,7 +58,7 @@ impl BackendTlsPolicy {
 
 record!(
     BackendTlsPolicy,
-    Resource::namespaced(GATEWAY_API, "v1", "BackendTLSPolicy", "backendtlspolicies"),
+    Resource::namespaced(GATEWAY_API, "v1", "BackendTLSPolicy", "backendtlspolicies").or_older(&["v1alpha3"]),
     "backendtlspolicy/1",
     json
 );

@@ -231,4 +231,9 @@ impl Gateway {
     }
 }
 
-record!(Gateway, Resource::namespaced(GATEWAY_API, "v1", "Gateway", "gateways"), "gateway/1", json);
+record!(
+    Gateway,
+    Resource::namespaced(GATEWAY_API, "v1", "Gateway", "gateways").or_older(&["v1beta1"]),
+    "gateway/1",
+    json
+);

@@ -68,7 +68,7 @@ impl GatewayClass {
 
 record!(
     GatewayClass,
-    Resource::cluster_scoped(GATEWAY_API, "v1", "GatewayClass", "gatewayclasses"),
+    Resource::cluster_scoped(GATEWAY_API, "v1", "GatewayClass", "gatewayclasses").or_older(&["v1beta1"]),
     "gatewayclass/1",
     json
 );

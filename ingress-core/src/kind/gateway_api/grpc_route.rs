@@ -99,4 +99,9 @@ impl GrpcRoute {
     }
 }
 
-record!(GrpcRoute, Resource::namespaced(GATEWAY_API, "v1", "GRPCRoute", "grpcroutes"), "grpcroute/1", json);
+record!(
+    GrpcRoute,
+    Resource::namespaced(GATEWAY_API, "v1", "GRPCRoute", "grpcroutes").or_older(&["v1alpha2"]),
+    "grpcroute/1",
+    json
+);

@@ -143,4 +143,9 @@ impl HttpRoute {
     }
 }
 
-record!(HttpRoute, Resource::namespaced(GATEWAY_API, "v1", "HTTPRoute", "httproutes"), "httproute/1", json);
+record!(
+    HttpRoute,
+    Resource::namespaced(GATEWAY_API, "v1", "HTTPRoute", "httproutes").or_older(&["v1beta1"]),
+    "httproute/1",
+    json
+);

@@ -78,7 +78,7 @@ impl ReferenceGrant {
 
 record!(
     ReferenceGrant,
-    Resource::namespaced(GATEWAY_API, "v1", "ReferenceGrant", "referencegrants"),
+    Resource::namespaced(GATEWAY_API, "v1", "ReferenceGrant", "referencegrants").or_older(&["v1beta1"]),
     "referencegrant/1",
     json
 );

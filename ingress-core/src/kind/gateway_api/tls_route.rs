@@ -58,4 +58,9 @@ impl TlsRoute {
     }
 }
 
-record!(TlsRoute, Resource::namespaced(GATEWAY_API, "v1", "TLSRoute", "tlsroutes"), "tlsroute/1", json);
+record!(
+    TlsRoute,
+    Resource::namespaced(GATEWAY_API, "v1", "TLSRoute", "tlsroutes").or_older(&["v1alpha3", "v1alpha2"]),
+    "tlsroute/1",
+    json
+);

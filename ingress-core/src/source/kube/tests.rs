@@ -214,7 +214,6 @@ async fn refusals_are_told_apart_with_what_the_server_says() {
     let (source, _) = source(vec![
         answer(401, &["Unauthorized"]),
         answer(403, &[forbidden]),
-        answer(404, &[]),
         answer(410, &[]),
         slow,
         answer(503, &["<html>"]),
@@ -222,7 +221,6 @@ async fn refusals_are_told_apart_with_what_the_server_says() {
     ]);
     assert_eq!(refusal(&source).await.kind(), ErrorKind::Unauthorized);
     assert_eq!(refusal(&source).await.message(), "ingresses is forbidden: user x");
-    assert_eq!(refusal(&source).await.kind(), ErrorKind::NotFound);
     assert_eq!(refusal(&source).await.kind(), ErrorKind::Expired);
     let slow = refusal(&source).await;
     assert_eq!((slow.kind(), slow.retry_after()), (ErrorKind::TooManyRequests, Some(Duration::from_secs(7))));
@@ -230,6 +228,8 @@ async fn refusals_are_told_apart_with_what_the_server_says() {
     assert_eq!(refusal(&source).await.kind(), ErrorKind::Timeout);
     let refused = refusal(&source).await;
     assert_eq!((refused.kind(), refused.message()), (ErrorKind::Unreachable, "connection refused"));
+    let (source, _) = self::source(vec![answer(404, &["404 page not found"])]);
+    assert_eq!(refusal(&source).await.kind(), ErrorKind::NotFound);
 }
 
 #[tokio::test]

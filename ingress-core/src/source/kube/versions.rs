@@ -20,7 +20,7 @@ use crate::error::{ErrorKind, SourceError};
 use crate::kind::Resource;
 
 /// How long an answer about a group counts.
-const FRESH: Duration = Duration::from_secs(5);
+pub(super) const FRESH: Duration = Duration::from_secs(5);
 
 type Version = Cow<'static, str>;
 /// A group and the plural of a kind.
@@ -91,6 +91,10 @@ impl<'a> Attempts<'a> {
 
     /// The versions that the cluster serves and that were not tried yet.
     async fn others(&self) -> Vec<Version> {
+        let only = self.resource.older.is_empty();
+        if only && self.tried.contains(&self.resource.version) {
+            return Vec::new();
+        }
         let served = self.shared.group(&self.resource.group).await;
         let older = self.resource.older.iter().map(|version| Cow::Borrowed(*version));
         std::iter::once(self.resource.version.clone())
@@ -102,17 +106,17 @@ impl<'a> Attempts<'a> {
     }
 
     /// Notes that the kind was there in this version.
-    pub(super) fn found(&self, version: Version) {
+    pub(super) fn found(&self, version: &Version) {
         let name = name(&self.resource);
         let mut known = self.shared.versions.known();
         known.absent.remove(&name);
-        let before = if version == self.resource.version {
+        let before = if *version == self.resource.version {
             known.served.remove(&name)
         } else {
             known.served.insert(name, version.clone())
         };
         drop(known);
-        if before.as_ref().unwrap_or(&self.resource.version) != &version {
+        if before.as_ref().unwrap_or(&self.resource.version) != version {
             let Resource { group, plural, .. } = &self.resource;
             tracing::info!(cluster = %self.shared.info.id, %group, %plural, %version, "served in another version");
         }
@@ -150,10 +154,10 @@ impl Shared {
             // The core group has one version, which is always there.
             return Some(Arc::default());
         }
-        if let Some((asked, versions)) = self.versions.known().groups.get(group) {
-            if asked.elapsed() < FRESH {
-                return Some(versions.clone());
-            }
+        if let Some((asked, versions)) = self.versions.known().groups.get(group)
+            && asked.elapsed() < FRESH
+        {
+            return Some(versions.clone());
         }
         let versions: Arc<[String]> = match self.ask_group(group).await {
             Ok(found) => found.versions.into_iter().map(|it| it.version).collect(),
