@@ -75,7 +75,7 @@ impl Location {
 }
 
 /// Something about a file that a person should know: what, where, and what to do about it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub struct Problem {
     /// The file, as it was named; `-` for standard input.

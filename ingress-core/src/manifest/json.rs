@@ -26,17 +26,20 @@ pub(super) fn is_json(file: &str, text: &str) -> bool {
 /// Reads one or several objects, one after the other.
 pub(super) fn parse(text: &str, sink: &mut Sink<'_>) {
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
-    let mut begin = 0;
+    let (mut begin, mut lines_before) = (0, 0);
     loop {
         let rest = text.get(begin..).unwrap_or_default();
-        begin += rest.len() - rest.trim_start().len();
+        let gap = rest.len() - rest.trim_start().len();
+        lines_before += lines(rest.get(..gap).unwrap_or_default());
+        begin += gap;
         let Some(value) = values.next() else { break };
         match value {
             Ok(mut value) => {
                 let piece = text.get(begin..values.byte_offset()).unwrap_or_default();
                 begin = values.byte_offset();
                 clean(&mut value);
-                sink.take(value, spot(text, begin - piece.len(), piece), None);
+                sink.take(value, spot(piece, lines_before), None);
+                lines_before += lines(piece);
             }
             Err(error) => {
                 let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
@@ -70,10 +73,12 @@ fn clean(value: &mut Value) {
     }
 }
 
+fn lines(text: &str) -> u32 {
+    u32::try_from(memchr::memchr_iter(b'\n', text.as_bytes()).count()).unwrap_or(u32::MAX)
+}
+
 /// Where the fields of an object are; where the object is, if that can't be told.
-fn spot(text: &str, begin: usize, piece: &str) -> Spot {
-    let before = text.get(..begin).unwrap_or_default();
-    let lines_before = u32::try_from(before.matches('\n').count()).unwrap_or(u32::MAX);
+fn spot(piece: &str, lines_before: u32) -> Spot {
     let read = yaml::read(&Piece { text: piece, lines_before });
     let place = Location::new(lines_before.saturating_add(1), 1);
     read.map_or_else(|_| Spot { at: place, ..Spot::default() }, |node| node.spot)

@@ -1,5 +1,7 @@
 use std::fs;
 
+use proptest::prelude::*;
+
 use super::*;
 
 fn parse(text: &str) -> Manifests {
@@ -273,4 +275,85 @@ fn a_document_shown_for_debugging_shows_no_secret() {
     let text = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData: {password: hunter2}\n";
     let manifests = parse(text);
     assert!(!format!("{manifests:?}").contains("hunter2"));
+}
+
+#[test]
+fn many_objects_in_one_text_take_no_longer_each() {
+    let object = |number: u32| {
+        format!("{{\"apiVersion\":\"v1\",\"kind\":\"A\",\n\"metadata\":{{\"name\":\"a{number}\"}}}}\n")
+    };
+    let text: String = (0..20_000).map(object).collect();
+    let manifests = Manifests::parse("a.json", &text, &Options::default());
+    assert_eq!((manifests.documents.len(), manifests.documents[19_999].at.line), (20_000, 39_999));
+}
+
+/// JSON that every reader reads alike. A key of two angle brackets means something in YAML.
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        "[ -~\n\t]{0,24}".prop_map(Value::from),
+        "\\PC{0,12}".prop_map(Value::from),
+        "[-+.0-9:eExo_a-fTZ ]{0,8}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 32, 5, |inner| {
+        // Within a path, dots and brackets mean something.
+        let key = "[ -;=-~]{1,10}".prop_map(|key| key.replace(['.', '['], "_"));
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            proptest::collection::btree_map(key, inner, 0..5)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+/// All paths of a value that can be told apart from others.
+fn paths(value: &Value, at: &str, all: &mut Vec<String>) {
+    all.push(at.to_owned());
+    match value {
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(index, item)| paths(item, &format!("{at}[{index}]"), all));
+        }
+        Value::Object(map) => {
+            for (key, value) in map.iter().filter(|(key, _)| key.chars().all(|c| c.is_ascii_alphanumeric())) {
+                paths(value, &format!("{at}.{key}"), all);
+            }
+        }
+        _ => {}
+    }
+}
+
+proptest! {
+    #[test]
+    fn json_reads_the_same_as_json_and_as_yaml(spec in any_json()) {
+        let object = serde_json::json!({"apiVersion": "v1", "kind": "A", "metadata": {"name": "a"}, "spec": spec});
+        let text = serde_json::to_string_pretty(&object).unwrap();
+        let [json, yaml] = ["a.json", "a.yaml"].map(|file| Manifests::parse(file, &text, &Options::default()));
+        prop_assert_eq!(&yaml.problems, &Vec::new(), "{}", text);
+        prop_assert_eq!(json.documents.len(), 1);
+        prop_assert_eq!(&json.documents[0].value, &yaml.documents[0].value);
+        prop_assert_eq!(&json.documents[0].spot, &yaml.documents[0].spot);
+        // Another serialization is the oracle of where things are: each line has one key or item.
+        if let Some(spec) = json.documents[0].value.get("spec") {
+            let mut all = Vec::new();
+            paths(spec, "spec", &mut all);
+            for path in all {
+                let line = json.documents[0].position(&path).line;
+                let written = text.lines().nth(usize::try_from(line).unwrap() - 1).unwrap().trim_start();
+                if let Some((_, key)) = path.rsplit_once('.').filter(|(_, key)| !key.contains('[')) {
+                    prop_assert!(written.starts_with(&format!("\"{key}\": ")), "{} at {}", path, written);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_text_is_too_odd(text in "([ -~\n\t]|---\n|: |- |&a |\\*a |\\{|\\[|apiVersion: v1\n|kind: List\n|items:\n| ){0,60}") {
+        let manifests = parse(&text);
+        for problem in manifests.problems.iter().chain(&manifests.notes) {
+            prop_assert!(problem.at.line > 0 && !problem.remedy.is_empty(), "{problem}");
+        }
+    }
 }

@@ -26,6 +26,7 @@
 //! # Ok(()) }
 //! ```
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! What some files say at one moment.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::inventory;
@@ -46,15 +46,14 @@ impl Reading {
                 });
             }
             // Nobody knows what became of files that can't be looked for.
-            for problem in &unseen {
-                let below = |file: &&Arc<FileRead>| {
-                    let rest = file.found.name.strip_prefix(&*problem.file);
-                    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(std::path::MAIN_SEPARATOR))
-                        && files.iter().all(|now| now.found.name != file.found.name)
-                };
-                let kept: Vec<_> = before.files.iter().filter(below).cloned().collect();
-                files.extend(kept);
-            }
+            let seen: BTreeSet<_> = files.iter().map(|file| file.found.name.clone()).collect();
+            let hidden: BTreeSet<_> = unseen.iter().map(|problem| &*problem.file).collect();
+            let kept = before.files.iter().filter(|file| {
+                let mut above = Path::new(&*file.found.name).ancestors();
+                !seen.contains(&file.found.name)
+                    && above.any(|path| path.to_str().is_some_and(|path| hidden.contains(path)))
+            });
+            files.extend(kept.cloned());
             problems.extend(unseen);
         }
         let same = files.len() == before.files.len()
@@ -113,8 +112,7 @@ impl FileRead {
         let Manifests { documents, problems, .. } = manifests;
         let mut documents: Vec<_> = documents.into_iter().map(Arc::new).collect();
         if let (false, Some(before)) = (problems.is_empty(), before) {
-            let read: std::collections::BTreeSet<_> =
-                documents.iter().map(|document| document.id()).collect();
+            let read: BTreeSet<_> = documents.iter().map(|document| document.id()).collect();
             documents.extend(before.documents.iter().filter(|known| !read.contains(&known.id())).cloned());
         }
         Self { found, documents, problems }
