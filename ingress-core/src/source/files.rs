@@ -121,8 +121,8 @@ impl Inner {
         let read = tokio::task::spawn_blocking(move || Reading::after(&before, &paths, &options)).await;
         // A reading that was not finished changes nothing.
         if let Ok(Some(reading)) = read {
-            for problem in reading.problems.iter().filter(|problem| !state.reading.problems.contains(problem))
-            {
+            let told: HashSet<_> = state.reading.problems.iter().collect();
+            for problem in reading.problems.iter().filter(|problem| !told.contains(problem)) {
                 tracing::warn!(cluster = %self.cluster.as_str(), %problem, "a manifest can't be used");
             }
             state.reading = Arc::new(reading);
