@@ -22,12 +22,14 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 use crate::inventory::{Inventory, Reader, Unknown};
 use crate::key::ClusterId;
-use crate::kind::Ingress;
+use crate::kind::{GrpcRoute, HttpRoute, Ingress};
+use crate::route::attach::Common;
 use crate::route::{self, ObjectRef, Route};
 
 mod backend;
 mod check;
 mod exam;
+mod gateway;
 mod ingress;
 mod pod;
 
@@ -215,6 +217,33 @@ pub(crate) fn assess_ingress(reader: &Reader<'_>, settings: &Settings, ingress: 
     routes.into_iter().map(assess).collect()
 }
 
+/// The routes of an `HTTPRoute`, each with its diagnosis.
+pub(crate) fn assess_http_route(reader: &Reader<'_>, settings: &Settings, of: &HttpRoute) -> Vec<Assessed> {
+    assess_gateway_api(reader, settings, Common::from(of), route::gateway_api::http_routes(reader, of))
+}
+
+/// The routes of a `GRPCRoute`, each with its diagnosis.
+pub(crate) fn assess_grpc_route(reader: &Reader<'_>, settings: &Settings, of: &GrpcRoute) -> Vec<Assessed> {
+    assess_gateway_api(reader, settings, Common::from(of), route::gateway_api::grpc_routes(reader, of))
+}
+
+fn assess_gateway_api(
+    reader: &Reader<'_>,
+    settings: &Settings,
+    common: Common<'_>,
+    routes: Vec<Route>,
+) -> Vec<Assessed> {
+    let parents = common.answers(reader);
+    let case = gateway::Case { common, parents: &parents, siblings: &routes };
+    let examine = |route: &Route| {
+        let mut exam = Exam::new(reader, settings);
+        gateway::examine(&mut exam, &case, route);
+        exam.finish(route)
+    };
+    let diagnoses: Vec<Diagnosis> = routes.iter().map(examine).collect();
+    routes.into_iter().zip(diagnoses).map(|(route, diagnosis)| Assessed { route, diagnosis }).collect()
+}
+
 /// Every route of a cluster, each with its diagnosis, by what is known now. [`Routes`](crate::routes::Routes) keeps this current at far less cost.
 #[must_use]
 pub fn diagnose_all(
@@ -227,6 +256,12 @@ pub fn diagnose_all(
     let mut all = Vec::new();
     for ingress in reader.all::<Ingress>().objects {
         all.extend(assess_ingress(&reader, settings, ingress));
+    }
+    for route in reader.all::<HttpRoute>().objects {
+        all.extend(assess_http_route(&reader, settings, route));
+    }
+    for route in reader.all::<GrpcRoute>().objects {
+        all.extend(assess_grpc_route(&reader, settings, route));
     }
     all
 }
@@ -249,6 +284,7 @@ pub fn lint(inventory: &Inventory, cluster: &ClusterId, now: Timestamp, settings
         unknown.extend(assessed.diagnosis.unknown().into_iter().cloned());
         findings.extend(assessed.diagnosis.findings);
     }
+    findings.extend(gateway::alone(&Reader::new(inventory, cluster, now), settings));
     // Many routes share an object, and each tells what is wrong with it.
     findings.sort_by(|one, other| {
         (&one.object, one.code, &one.field, &one.cause).cmp(&(

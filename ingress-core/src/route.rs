@@ -12,9 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::clock::Timestamp;
 use crate::key::ClusterId;
 
-#[allow(dead_code, reason = "the checks of Gateway API are to come")]
 pub(crate) mod attach;
-#[allow(dead_code, reason = "the checks of Gateway API are to come")]
 pub(crate) mod gateway_api;
 mod host;
 pub(crate) mod ingress;
@@ -151,8 +149,8 @@ pub struct Route {
     pub entries: Vec<Entry>,
     /// Where requests go. Empty when nothing says where.
     pub backends: Vec<Backend>,
-    /// Whether it answers with a redirect by itself, and so needs no backends.
-    pub redirects: bool,
+    /// Whether a filter may answer by itself, so that it needs no backends: a redirect, or something of the implementation's own.
+    pub answers: bool,
     /// The addresses under which the object says that it is served.
     pub addresses: Vec<String>,
     /// Where its certificate comes from; `None` where it is served without TLS.

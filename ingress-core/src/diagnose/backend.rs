@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::check::{ING004, ING005, SVC001, SVC002, SVC003, SVC004, SVC005, SVC006, SVC007, SVC010, SVC012};
-use super::{Exam, Severity, StepKind, ingress, pod};
+use super::check::{
+    ING004, ING005, RT005, RT006, SVC001, SVC002, SVC003, SVC004, SVC005, SVC006, SVC007, SVC010, SVC012,
+};
+use super::{Exam, Severity, StepKind, gateway, ingress, pod};
 use crate::inventory::{Lookup, Many, Tag, Unknown, Why};
 use crate::kind::{EndpointSlice, IntOrString, Pod, Service, ServicePort, ServicePortSpec};
 use crate::route::{Backend, BackendPort, ObjectRef, Route};
@@ -15,6 +17,10 @@ pub(super) fn examine(exam: &mut Exam<'_, '_>, route: &Route, at: usize, backend
     if backend.object.kind != "Service" {
         // A bucket, say: something that its controller alone understands.
         exam.unknown(unknowable(&backend.object));
+        return;
+    }
+    if !gateway::granted(exam, route, backend) {
+        exam.not_reached(StepKind::Endpoints, Some(at));
         return;
     }
     let Some((service, port)) = service(exam, route, backend) else {
@@ -53,17 +59,25 @@ fn service<'a>(
     let service = match exam.reader.get::<Service>(object.namespace.as_deref(), &object.name) {
         Lookup::Found(service) => service,
         Lookup::Missing => {
+            let (check, field, action) = if of_ingress(route) {
+                (
+                    ING004,
+                    ".service.name",
+                    "Create the Service, or correct the name; a backend has to be in the same namespace.",
+                )
+            } else {
+                (RT005, ".name", "Create the Service, or correct its name or namespace.")
+            };
             exam.find(
-                ING004,
+                check,
                 &route.object,
-                format!("{}.service.name", backend.field),
+                format!("{}{field}", backend.field),
                 format!(
                     "There is no Service {} in namespace {}.",
                     object.name,
                     object.namespace.as_deref().unwrap_or_default()
                 ),
-                "Create the Service, or correct the name; a backend has to be in the same namespace."
-                    .to_owned(),
+                action.to_owned(),
             );
             return None;
         }
@@ -72,24 +86,43 @@ fn service<'a>(
             return None;
         }
     };
-    let wanted = backend.port.as_ref()?;
+    let Some(wanted) = backend.port.as_ref() else {
+        // Of an ingress this is told of the rule.
+        if !of_ingress(route) {
+            exam.find(
+                RT006,
+                &route.object,
+                format!("{}.port", backend.field),
+                format!("The backend names no port of Service {}.", object.name),
+                format!("Set one of its ports: {}.", listed(&service.spec.ports)),
+            );
+        }
+        return None;
+    };
     let port = service.port(match wanted {
         BackendPort::Name(name) => ServicePort::Name(name),
         BackendPort::Number(number) => ServicePort::Number(*number),
     });
     let Some(port) = port else {
+        let (check, field) = if of_ingress(route) { (ING005, ".service.port") } else { (RT006, ".port") };
         exam.find(
-            ING005,
+            check,
             &route.object,
-            format!("{}.service.port", backend.field),
+            format!("{}{field}", backend.field),
             format!("Service {} has no port {wanted}.", object.name),
             format!("Use one of its ports: {}.", listed(&service.spec.ports)),
         );
         return None;
     };
     exam.saw(format!("Service {} has port {}.", object.name, shown(port)));
-    ingress::named_port(exam, route, &backend.field, wanted, &port.name);
+    if of_ingress(route) {
+        ingress::named_port(exam, route, &backend.field, wanted, &port.name);
+    }
     Some((service, port))
+}
+
+fn of_ingress(route: &Route) -> bool {
+    route.object.kind == "Ingress"
 }
 
 fn shown(port: &ServicePortSpec) -> String {

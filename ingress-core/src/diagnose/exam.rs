@@ -117,6 +117,11 @@ impl<'r, 'a> Exam<'r, 'a> {
         }
     }
 
+    /// What was found, where there is no route to conclude about.
+    pub(super) fn into_findings(self) -> Vec<Finding> {
+        self.findings
+    }
+
     /// Concludes.
     pub(super) fn finish(self, route: &Route) -> Diagnosis {
         let verdict = verdict(&self.steps, route);

@@ -188,3 +188,5 @@ fn a_severity_can_be_set() {
     let report = lint(&inventory, &cluster, NOW.parse().unwrap(), &settings);
     assert_eq!(report.findings.iter().map(|finding| finding.severity).collect::<Vec<_>>(), [Severity::Info]);
 }
+
+mod gateway;

@@ -132,6 +132,9 @@ impl Indexed for Service {
         if let Some((key, value)) = self.spec.selector.first_key_value() {
             each(Tag::label(key, value));
         }
+        if let Some(tag) = gateway::served_gateway(self) {
+            each(tag);
+        }
     }
 }
 

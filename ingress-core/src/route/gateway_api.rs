@@ -24,7 +24,7 @@ pub(crate) fn http_routes(reader: &Reader<'_>, route: &HttpRoute) -> Vec<Route> 
         let every = [HttpRouteMatch::default()];
         let matches = if rule.matches.is_empty() { &every } else { rule.matches.as_slice() };
         let matches = matches.iter().map(http_match).collect();
-        template.rule(at, matches, &rule.backend_refs, redirects(&rule.filters));
+        template.rule(at, matches, &rule.backend_refs, answers(&rule.filters));
     }
     if route.spec.rules.is_empty() {
         // As the API server would have it: a rule for everything.
@@ -40,27 +40,34 @@ pub(crate) fn grpc_routes(reader: &Reader<'_>, route: &GrpcRoute) -> Vec<Route> 
         let every = [GrpcRouteMatch::default()];
         let matches = if rule.matches.is_empty() { &every } else { rule.matches.as_slice() };
         let matches = matches.iter().map(grpc_match).collect();
-        template.rule(at, matches, &rule.backend_refs, redirects(&rule.filters));
+        template.rule(at, matches, &rule.backend_refs, answers(&rule.filters));
     }
     template.routes
 }
 
-fn redirects(filters: &[RouteFilter]) -> bool {
-    filters.iter().any(|filter| filter.request_redirect.is_some())
+/// Whether one of them may answer instead of a backend. Of those that aren't known here nobody can say.
+fn answers(filters: &[RouteFilter]) -> bool {
+    const PASS_ON: [&str; 5] =
+        ["RequestHeaderModifier", "ResponseHeaderModifier", "URLRewrite", "RequestMirror", "CORS"];
+    filters.iter().any(|filter| !PASS_ON.contains(&filter.r#type.as_str()))
 }
 
-fn http_match(of: &HttpRouteMatch) -> RouteMatch {
+/// The paths that a match is for.
+pub(crate) fn http_path(of: &HttpRouteMatch) -> PathMatch {
     let path = of.path.clone().unwrap_or_default();
     let value = path.value().to_owned();
-    let path = match path.kind() {
+    match path.kind() {
         "Exact" => PathMatch::Exact(value),
         "PathPrefix" => PathMatch::Prefix(value),
         "RegularExpression" => PathMatch::RegularExpression(value),
         // A type that is not known here is known to the implementation, it may be hoped.
         _ => PathMatch::ImplementationSpecific(value),
-    };
+    }
+}
+
+fn http_match(of: &HttpRouteMatch) -> RouteMatch {
     RouteMatch {
-        path,
+        path: http_path(of),
         method: of.method.clone().filter(|method| !method.is_empty()),
         headers: values(&of.headers, true),
         query_params: values(&of.query_params, false),
@@ -171,7 +178,7 @@ impl<'r, 'a> Template<'r, 'a> {
         }
     }
 
-    fn rule(&mut self, at: usize, matches: Vec<RouteMatch>, backends: &[BackendRef], redirects: bool) {
+    fn rule(&mut self, at: usize, matches: Vec<RouteMatch>, backends: &[BackendRef], answers: bool) {
         let field = format!("spec.rules[{at}]");
         let backends: Vec<_> =
             backends.iter().enumerate().map(|(nth, backend)| self.backend(&field, nth, backend)).collect();
@@ -189,7 +196,7 @@ impl<'r, 'a> Template<'r, 'a> {
                     matches: matches.clone(),
                     entries: doors.entries.clone(),
                     backends: backends.clone(),
-                    redirects,
+                    answers,
                     addresses: doors.addresses.clone(),
                     tls: doors.tls.clone(),
                     owner: self.owner.clone(),
@@ -202,7 +209,11 @@ impl<'r, 'a> Template<'r, 'a> {
 
     fn backend(&self, rule: &str, nth: usize, backend: &BackendRef) -> Backend {
         let own = self.object.namespace.as_deref().unwrap_or_default();
-        let kind = backend.object.kind("Service").to_owned();
+        let kind = match (backend.object.kind("Service"), backend.object.group()) {
+            // Not the one that everybody means by it.
+            ("Service", group) if !group.is_empty() => format!("Service.{group}"),
+            (kind, _) => kind.to_owned(),
+        };
         Backend {
             object: ObjectRef::new(kind, Some(backend.object.namespace(own)), &backend.object.name),
             port: backend.port.and_then(|port| u16::try_from(port).ok()).map(BackendPort::Number),

@@ -128,7 +128,7 @@ impl Template<'_, '_> {
             matches,
             entries: vec![self.entry.clone()],
             backends: backend.iter().map(|backend| target(namespace, backend, &backend_field)).collect(),
-            redirects: false,
+            answers: false,
             addresses: self.addresses.clone(),
             tls,
             owner: self.owner.clone(),

@@ -20,6 +20,7 @@ use crate::key::ClusterId;
 mod fit;
 mod order;
 
+pub(crate) use fit::expression;
 use fit::fit;
 
 /// How many routes are told of for one door, besides the one that wins.

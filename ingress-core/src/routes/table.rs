@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 use crate::diagnose::{self, Assessed, Settings};
 use crate::inventory::{Dependencies, Dependency, Held, Inventory, Reader, Touched};
 use crate::key::ObjectKey;
-use crate::kind::Ingress;
+use crate::kind::{GrpcRoute, HttpRoute, Ingress};
 use crate::route::RouteId;
 
 /// An object that makes routes: the number of its kind, and its key.
@@ -140,7 +140,7 @@ impl Table {
 
 /// Whether objects of a kind make routes.
 fn makes_routes(kind: u8) -> bool {
-    kind == Ingress::NUMBER
+    matches!(kind, Ingress::NUMBER | HttpRoute::NUMBER | GrpcRoute::NUMBER)
 }
 
 /// The routes of an object with their diagnoses; `None` when there is no such object.
@@ -149,6 +149,14 @@ fn assess(reader: &Reader<'_>, settings: &Settings, (kind, key): &Unit) -> Optio
         Ingress::NUMBER => {
             let ingress = reader.get::<Ingress>(key.namespace(), key.name()).found()?;
             Some(diagnose::assess_ingress(reader, settings, ingress))
+        }
+        HttpRoute::NUMBER => {
+            let route = reader.get::<HttpRoute>(key.namespace(), key.name()).found()?;
+            Some(diagnose::assess_http_route(reader, settings, route))
+        }
+        GrpcRoute::NUMBER => {
+            let route = reader.get::<GrpcRoute>(key.namespace(), key.name()).found()?;
+            Some(diagnose::assess_grpc_route(reader, settings, route))
         }
         _ => None,
     }

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use super::{Indexed, Tag};
 use crate::kind::{
-    BackendTlsPolicy, BackendTrafficPolicy, Gateway, GatewayClass, GrpcRoute, HttpRoute, IngressRoute,
-    ParentRef, PolicyTargetRef, ReferenceGrant, TlsRoute, VirtualService,
+    BackendTlsPolicy, BackendTrafficPolicy, Gateway, GatewayClass, GrpcRoute, HttpRoute, HttpRouteMatch,
+    IngressRoute, ParentRef, PolicyTargetRef, ReferenceGrant, Service, TlsRoute, VirtualService,
 };
+use crate::route::attach::Common;
+use crate::route::gateway_api::http_path;
 
 impl Tag {
     /// The object to which a route is attached, such as a `Gateway`.
@@ -25,6 +27,12 @@ impl Tag {
     #[must_use]
     pub fn class(name: &str) -> Self {
         Self::new("class", name)
+    }
+
+    /// The gateway whose requests a service receives.
+    #[must_use]
+    pub fn gateway(namespace: &str, name: &str) -> Self {
+        Self::new("gateway", &format!("{namespace}/{name}"))
     }
 
     /// The secret with a listener's certificate.
@@ -64,7 +72,38 @@ macro_rules! routes {
     };
 }
 
-routes! { HttpRoute GrpcRoute TlsRoute }
+routes! { GrpcRoute TlsRoute }
+
+/// Found like the other routes, and by what it claims: each of its host names with each of its paths.
+impl Indexed for HttpRoute {
+    but_for_revision!();
+
+    const SCOPED: bool = false;
+
+    fn tags(&self, each: &mut dyn FnMut(Tag)) {
+        let every = [HttpRouteMatch::default()];
+        let mut claims = BTreeSet::new();
+        for rule in &self.spec.rules {
+            let matches = if rule.matches.is_empty() { &every } else { rule.matches.as_slice() };
+            for path in matches.iter().map(http_path) {
+                claims.extend(Common::from(self).hosts().iter().map(|host| Tag::claim(host, &path)));
+            }
+        }
+        of_route(&self.metadata.namespace, &self.spec.hostnames, &self.spec.parent_refs, each);
+        claims.into_iter().for_each(each);
+    }
+}
+
+/// The gateway whose requests a service receives, by the labels that controllers set: Gateway API's own, where the service is in the gateway's
+/// namespace, and Envoy Gateway's, where it is not.
+pub(super) fn served_gateway(service: &Service) -> Option<Tag> {
+    let label = |key: &str| service.metadata.labels.get(key).map(String::as_str);
+    if let Some(name) = label("gateway.networking.k8s.io/gateway-name") {
+        return Some(Tag::gateway(&service.metadata.namespace, name));
+    }
+    let namespace = label("gateway.envoyproxy.io/owning-gateway-namespace")?;
+    Some(Tag::gateway(namespace, label("gateway.envoyproxy.io/owning-gateway-name")?))
+}
 
 impl Indexed for GatewayClass {
     but_for_revision!();
@@ -134,6 +173,7 @@ impl Indexed for IngressRoute {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::route::{HostPattern, PathMatch};
 
     fn tags<K: Indexed>(json: &str) -> Vec<Tag> {
         let object = K::decode_json(&mut serde_json::Deserializer::from_str(json)).unwrap();
@@ -153,11 +193,15 @@ mod tests {
         let found = tags::<HttpRoute>(
             r#"{"metadata":{"name":"r","namespace":"shop"},"spec":{"hostnames":["Shop.example.com","*.example.com"],
                 "parentRefs":[{"name":"own"},{"name":"edge","namespace":"infra","sectionName":"a"},
-                  {"name":"edge","namespace":"infra","sectionName":"b"},{"group":"","kind":"Service","name":"cart"}]}}"#,
+                  {"name":"edge","namespace":"infra","sectionName":"b"},{"group":"","kind":"Service","name":"cart"}],
+                "rules":[{"matches":[{"path":{"type":"Exact","value":"/a"}}]}]}}"#,
         );
+        let path = PathMatch::Exact("/a".into());
         assert_eq!(
             found,
             sorted(vec![
+                Tag::claim(&HostPattern::of_gateway(Some("*.example.com")), &path),
+                Tag::claim(&HostPattern::of_gateway(Some("shop.example.com")), &path),
                 Tag::host("*.example.com"),
                 Tag::host("shop.example.com"),
                 Tag::parent("Gateway", "infra", "edge"),

@@ -143,7 +143,7 @@ fn each_match_of_each_rule_makes_a_route() {
         ]
     );
     assert_eq!(
-        routes.iter().map(|route| route.redirects).collect::<Vec<_>>(),
+        routes.iter().map(|route| route.answers).collect::<Vec<_>>(),
         [false, false, false, false, true]
     );
     let mut ids: Vec<_> = routes.iter().map(|route| route.id).collect();

@@ -34,7 +34,7 @@ fn route(name: &str, entry: Entry, host: HostPattern, matches: RouteMatch) -> Ro
         matches,
         entries: vec![entry],
         backends: Vec::new(),
-        redirects: false,
+        answers: false,
         addresses: Vec::new(),
         tls: None,
         owner: None,

@@ -1,0 +1,186 @@
+//! Checks of routes of Gateway API: their parents, listeners, certificates, rules and conflicts.
+//!
+//! A route may come in by many doors. Something that is wrong with all of them stops it; with some of them, it takes those requests only that
+//! come in there, and so degrades it.
+
+use super::{Check, Exam, Finding, Settings, Severity, StepKind, backend};
+use crate::inventory::{Reader, Unknown, Why};
+use crate::kind::{Condition, Gateway, Listener};
+use crate::route::attach::{Common, Parent};
+use crate::route::{ObjectRef, Route};
+
+mod alone;
+mod class;
+mod listener;
+mod parent;
+mod rule;
+
+pub(super) use alone::findings as alone;
+pub(super) use rule::granted;
+
+/// What all routes of an object have in common.
+pub(super) struct Case<'c, 'a> {
+    pub(super) common: Common<'c>,
+    /// What answers each of its `parentRefs`.
+    pub(super) parents: &'c [Parent<'a>],
+    /// All routes of the object.
+    pub(super) siblings: &'c [Route],
+}
+
+/// Follows a request to a route.
+pub(super) fn examine(exam: &mut Exam<'_, '_>, case: &Case<'_, '_>, route: &Route) {
+    exam.step(StepKind::Entry, None, None);
+    parent::examine(exam, case, route);
+    let doors = doors(case, route);
+    each_door(exam, &doors, listener::problems);
+    exam.step(StepKind::Address, None, None);
+    if route.addresses.is_empty() {
+        exam.saw("No address was published so far.");
+    } else {
+        exam.saw(format!("Published under {}.", route.addresses.join(", ")));
+    }
+    exam.step(StepKind::Tls, None, route.tls.as_ref().and_then(|tls| tls.secrets.first().cloned()));
+    if route.tls.is_none() {
+        exam.saw("Served without TLS.");
+    }
+    each_door(exam, &doors, listener::certificates);
+    exam.step(StepKind::Route, None, Some(route.object.clone()));
+    exam.saw(format!("{} {}", route.host, route.matches));
+    rule::examine(exam, case, route);
+    let stopped = exam.failed();
+    for (at, target) in route.backends.iter().enumerate() {
+        if stopped {
+            exam.not_reached(StepKind::Backend, Some(at));
+        } else {
+            backend::examine(exam, route, at, target);
+        }
+    }
+}
+
+/// A listener through which a route is reached.
+struct Door<'c> {
+    gateway: &'c Gateway,
+    at: usize,
+    listener: &'c Listener,
+}
+
+fn doors<'c>(case: &Case<'c, '_>, route: &Route) -> Vec<Door<'c>> {
+    let mut doors: Vec<Door<'c>> = Vec::new();
+    for parent in case.parents {
+        let Parent::Gateway { gateway, listeners } = parent else { continue };
+        for (listener, _) in listeners.iter().filter(|(_, answer)| answer.hosts().contains(&route.host)) {
+            let known = doors.iter().any(|door| std::ptr::eq(door.listener, *listener));
+            let at = gateway.spec.listeners.iter().position(|each| std::ptr::eq(each, *listener));
+            if let (false, Some(at)) = (known, at) {
+                doors.push(Door { gateway, at, listener });
+            }
+        }
+    }
+    doors
+}
+
+/// Something that is wrong, before it is known how much it matters.
+struct Problem {
+    check: Check,
+    severity: Severity,
+    object: ObjectRef,
+    field: String,
+    cause: String,
+    action: String,
+}
+
+impl Problem {
+    fn new(
+        check: Check,
+        object: &ObjectRef,
+        field: impl Into<String>,
+        cause: String,
+        action: impl Into<String>,
+    ) -> Self {
+        let (severity, object) = (check.severity, object.clone());
+        Self { check, severity, object, field: field.into(), cause, action: action.into() }
+    }
+}
+
+/// What was found at a door.
+#[derive(Default)]
+struct Seen {
+    problems: Vec<Problem>,
+    unknown: Vec<Unknown>,
+    evidence: Vec<String>,
+}
+
+impl Seen {
+    fn fails(&self) -> bool {
+        self.problems.iter().any(|problem| problem.severity == Severity::Critical)
+    }
+}
+
+fn each_door(
+    exam: &mut Exam<'_, '_>,
+    doors: &[Door<'_>],
+    look: impl Fn(&Reader<'_>, &Settings, &Door<'_>) -> Seen,
+) {
+    let seen: Vec<Seen> = doors.iter().map(|door| look(exam.reader, exam.settings, door)).collect();
+    let all = seen.iter().all(Seen::fails);
+    let mut told: Vec<(&'static str, ObjectRef, String)> = Vec::new();
+    for seen in seen {
+        seen.evidence.into_iter().for_each(|evidence| exam.saw(evidence));
+        // What one door lacks is no reason to call the others unknown, but what isn't known of one may be what stops it.
+        seen.unknown.into_iter().for_each(|unknown| exam.unknown(unknown));
+        for problem in seen.problems {
+            let id = (problem.check.code, problem.object.clone(), problem.field.clone());
+            if told.contains(&id) {
+                continue;
+            }
+            told.push(id);
+            let severity = if all { problem.severity } else { problem.severity.min(Severity::Warning) };
+            let Problem { check, object, field, cause, action, .. } = problem;
+            exam.find_as(check, severity, &object, field, cause, action);
+        }
+    }
+}
+
+/// What a controller says by a condition.
+enum Said<'a> {
+    /// It holds.
+    Yes,
+    /// It does not, for this reason.
+    No(&'a Condition),
+    /// Nothing yet, or of an older generation.
+    Nothing,
+}
+
+fn said<'a>(conditions: &'a [Condition], of: &str, generation: i64) -> Said<'a> {
+    let Some(condition) = conditions.iter().find(|condition| condition.r#type == of) else {
+        return Said::Nothing;
+    };
+    if condition.observed_generation != 0 && condition.observed_generation < generation {
+        return Said::Nothing;
+    }
+    match condition.status.as_str() {
+        "True" => Said::Yes,
+        "False" => Said::No(condition),
+        _ => Said::Nothing,
+    }
+}
+
+/// A condition's reason and message, to stand within a sentence.
+fn words(condition: &Condition) -> String {
+    const ENOUGH: usize = 300;
+    let text = [condition.reason.as_str(), condition.message.as_str()];
+    let text: Vec<&str> = text.into_iter().filter(|text| !text.trim().is_empty()).collect();
+    let text = text.join(": ").split_whitespace().collect::<Vec<_>>().join(" ");
+    let text: String = text.chars().take(ENOUGH).collect();
+    text.trim_end_matches('.').to_owned()
+}
+
+/// That a controller has not said yet whether it accepts an object.
+fn not_said(object: &ObjectRef) -> Unknown {
+    Unknown {
+        kind: "condition",
+        namespace: object.namespace.clone(),
+        name: Some(object.name.clone()),
+        why: Why::NotRead,
+    }
+}
