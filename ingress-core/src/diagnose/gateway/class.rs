@@ -40,7 +40,7 @@ pub(super) fn problems(reader: &Reader<'_>, gateway: &Gateway, seen: &mut Seen) 
             "Correct what its condition names; mostly it is spec.parametersRef.",
         )),
         Said::Nothing if class.metadata.creation_timestamp.is_some() => {
-            seen.unknown.push(not_said(&class_object))
+            seen.unknown.push(not_said(&class_object));
         }
         Said::Nothing => {}
     }

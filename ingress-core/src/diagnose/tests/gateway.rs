@@ -106,10 +106,13 @@ fn a_gateway_without_routes_is_checked_by_itself() {
 
 #[test]
 fn one_listener_of_two_that_fails_is_no_outage() {
-    // Both are for the route; the one that clashes has a third to clash with.
-    let (good, bad) = (fixture("GW003", "good"), fixture("GW003", "bad"));
-    assert_eq!(outcome(&good).1, Verdict::Ok);
-    let both = good.replace("hostname: blog.example.com", "hostname: '*.example.com'");
+    // Two listeners for the route, of which the controller has programmed one.
+    let both = fixture("GW003", "good").replace("hostname: blog.example.com", "hostname: '*.example.com'");
     assert_eq!(outcome(&both).1, Verdict::Ok);
-    assert_eq!(outcome(&bad).1, Verdict::Broken);
+    let status = "- name: web\n    attachedRoutes";
+    let (before, web) = both.split_once(status).unwrap();
+    let programmed = "- type: Programmed\n      status: 'True'";
+    let web = web.replacen(programmed, &programmed.replace("'True'", "'False'"), 1);
+    let (_, verdict, findings) = outcome(&format!("{before}{status}{web}"));
+    assert_eq!((verdict, loud(&findings)), (Verdict::Degraded, vec![("GW002", Severity::Warning)]));
 }
