@@ -3,9 +3,9 @@
 use super::super::check::{GW002, GW003, GW004, GW005, GW006, GW008};
 use super::super::{Settings, Severity};
 use super::{Door, Problem, Reader, Said, Seen, class, not_said, said, words};
-use crate::inventory::Tag;
+use crate::inventory::{Lookup, Tag};
 use crate::kind::{
-    Condition, GATEWAY_API, Gateway, Kind, Listener, ObjectRefFields, ReferenceGrant, Service,
+    Condition, GATEWAY_API, Gateway, Kind, Listener, ObjectRefFields, ReferenceGrant, Service, TlsSecret,
 };
 use crate::route::{HostPattern, ObjectRef};
 
@@ -154,7 +154,8 @@ pub(super) fn certificates(reader: &Reader<'_>, _: &Settings, door: &Door<'_>) -
     let mut explained = false;
     for (nth, secret) in tls.certificate_refs.iter().enumerate() {
         let field = format!("{field}.certificateRefs[{nth}]");
-        explained |= granted(reader, gateway, secret, &field, &mut seen);
+        explained |= !granted(reader, gateway, secret, &field, &mut seen)
+            || !there(reader, gateway, secret, &field, &mut seen);
         shared(reader, gateway, secret, &field, &mut seen);
     }
     let conditions = gateway.listener_status(&listener.name).map(|status| status.conditions.as_slice());
@@ -174,7 +175,7 @@ pub(super) fn certificates(reader: &Reader<'_>, _: &Settings, door: &Door<'_>) -
     seen
 }
 
-/// Whether nothing lets the gateway use a certificate of another namespace, which is then told.
+/// Whether the gateway may use a certificate, which is asked of those of other namespaces; tells it if not.
 fn granted(
     reader: &Reader<'_>,
     gateway: &Gateway,
@@ -185,17 +186,17 @@ fn granted(
     let own = gateway.metadata.namespace.as_str();
     let namespace = secret.namespace(own);
     if namespace == own {
-        return false;
+        return true;
     }
     let grants = reader.in_namespace::<ReferenceGrant>(namespace);
     let (from, to) =
         ((GATEWAY_API, "Gateway", own), (secret.group(), secret.kind("Secret"), secret.name.as_str()));
     if grants.objects.iter().any(|grant| grant.grants(from, to)) {
-        return false;
+        return true;
     }
     if let Some(unknown) = grants.unknown {
         seen.unknown.push(unknown);
-        return false;
+        return true;
     }
     seen.problems.push(Problem::new(
         GW008,
@@ -204,6 +205,35 @@ fn granted(
         format!("The certificate is in namespace {namespace}, where no ReferenceGrant lets Gateways of {own} use it."),
         format!("Create a ReferenceGrant in {namespace} from Gateways of {own} to the Secret {}.", secret.name),
     ));
+    false
+}
+
+/// Whether a certificate's secret is there; tells it if not. What it holds is looked at elsewhere.
+fn there(
+    reader: &Reader<'_>,
+    gateway: &Gateway,
+    secret: &ObjectRefFields,
+    field: &str,
+    seen: &mut Seen,
+) -> bool {
+    let namespace = secret.namespace(&gateway.metadata.namespace);
+    if !secret.is_secret() {
+        return true;
+    }
+    match reader.get::<TlsSecret>(Some(namespace), &secret.name) {
+        Lookup::Found(_) => seen.evidence.push(format!("Secret {namespace}/{} is there.", secret.name)),
+        Lookup::Unknown(unknown) => seen.unknown.push(unknown),
+        Lookup::Missing => {
+            seen.problems.push(Problem::new(
+                GW004,
+                &object(gateway),
+                field,
+                format!("There is no TLS Secret {} in namespace {namespace}.", secret.name),
+                "Create the Secret, of type kubernetes.io/tls, with a certificate and its key, or correct the name.",
+            ));
+            return false;
+        }
+    }
     true
 }
 

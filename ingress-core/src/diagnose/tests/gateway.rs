@@ -30,6 +30,9 @@ fn what_was_not_seen_of_gateway_api_is_never_ok() {
             assert_eq!((verdict, loud(&findings)), (Verdict::Unknown, Vec::new()), "without {kind} ({why})");
         }
     }
+    let text = format!("# unknown: Secret denied\n{}", without(&fixture("GW004", "good"), "Secret"));
+    let (_, verdict, findings) = outcome(&text);
+    assert_eq!((verdict, loud(&findings)), (Verdict::Unknown, Vec::new()), "without Secret");
     for (code, kind) in [("RT003", "Namespace"), ("RT007", "ReferenceGrant"), ("GW008", "ReferenceGrant")] {
         let text = format!("# unknown: {kind} denied\n{}", without(&fixture(code, "bad"), kind));
         let (_, verdict, findings) = outcome(&text);
