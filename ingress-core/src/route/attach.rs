@@ -67,7 +67,7 @@ impl<'a> Common<'a> {
         }
         let own = HostPattern::of_gateway(listener.hostname());
         let hosts: Vec<_> = self.hosts().iter().filter_map(|host| own.intersect(host)).collect();
-        match self.from_allowed_namespace(reader, gateway, listener) {
+        match self.namespace_is_allowed(reader, gateway, listener) {
             Ok(Some(false)) => Answer::Refused(Refusal::Namespace),
             _ if hosts.is_empty() => Answer::Refused(Refusal::Host),
             Ok(Some(true)) => Answer::Attached(hosts),
@@ -76,7 +76,7 @@ impl<'a> Common<'a> {
         }
     }
 
-    fn from_allowed_namespace(
+    fn namespace_is_allowed(
         &self,
         reader: &Reader<'_>,
         gateway: &Gateway,

@@ -161,7 +161,7 @@ fn mesh(exam: &mut Exam<'_, '_>, case: &Case<'_, '_>, route: &Route, wanted: &Pa
     let namespace = wanted.namespace(case.common.namespace);
     match exam.reader.get::<Service>(Some(namespace), &wanted.name) {
         Lookup::Found(_) => {
-            exam.saw(format!("For requests of the mesh to Service {namespace}/{}.", wanted.name))
+            exam.saw(format!("For requests of the mesh to Service {namespace}/{}.", wanted.name));
         }
         Lookup::Unknown(unknown) => exam.unknown(unknown),
         Lookup::Missing => exam.find(
