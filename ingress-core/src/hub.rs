@@ -13,6 +13,7 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
 use crate::access::{Attributes, Token, UserInfo};
+use crate::diagnose::Settings;
 use crate::endpoint::{Endpoint, ProbePolicy};
 use crate::error::{ErrorKind, SourceError};
 use crate::keep::Keep;
@@ -22,6 +23,7 @@ use crate::question::Question;
 use crate::resilience::backoff::{BackoffPolicy, InvalidPolicy};
 use crate::resilience::breaker::{BreakerPolicy, BreakerState};
 use crate::resilience::retry::RetryPolicy;
+use crate::routes::Routes;
 use crate::source::{Cluster, ClusterInfo, ResourceSource, Source};
 use crate::stats::{KindCounters, Stats};
 use crate::store::{DEFAULT_HISTORY, Store};
@@ -71,6 +73,7 @@ struct Inner {
     namespaces: Store<NamespaceRecord>,
     /// The stores of the other kinds, each a `Store<K>`, by their kind.
     others: HashMap<TypeId, Box<dyn AnyStore>>,
+    routes: Option<Routes>,
     clusters: Vec<ClusterEntry>,
     ready: AtomicBool,
     vitals: Vitals,
@@ -139,6 +142,8 @@ pub enum InvalidWatch {
 pub struct HubBuilder {
     sources: Vec<Arc<dyn Source>>,
     others: HashMap<TypeId, Box<dyn Watched>>,
+    /// What counts as wrong with routes, if they are to be judged.
+    diagnosis: Option<Settings>,
     scope: Scope,
     lane: LanePolicy,
     breaker: BreakerPolicy,
@@ -234,8 +239,16 @@ impl HubBuilder {
     ///
     /// When the source's cluster is none of the hub's so far, or one of the kinds is watched there already.
     #[expect(clippy::needless_pass_by_value, reason = "a source is handed over, as everywhere")]
-    pub fn routes(self, source: impl RouteSource + Clone) -> Result<Self, InvalidWatch> {
+    pub fn routes(mut self, source: impl RouteSource + Clone) -> Result<Self, InvalidWatch> {
+        self.diagnosis.get_or_insert_default();
         routes::watch_all(self, &source)
+    }
+
+    /// Sets what counts as wrong with [`routes`](Self::routes), which are judged by the defaults unless it is set.
+    #[must_use]
+    pub fn diagnosis(mut self, settings: Settings) -> Self {
+        self.diagnosis = Some(settings);
+        self
     }
 
     /// Sets what of the clusters is watched; all namespaces, unless told otherwise.
@@ -383,10 +396,16 @@ impl HubBuilder {
         let ingresses = stores.start(feeds, Plan::Namespaced(self.scope.clone(), namespaces.clone()));
         let others =
             self.others.into_iter().map(|(kind, sources)| (kind, sources.start(&mut stores, &namespaces)));
-        let others = others.collect();
+        let others: HashMap<_, _> = others.collect();
         let Stores { last, recalling, .. } = stores;
         // Held by those alone who still wait.
         drop(recalling);
+        let routes = self.diagnosis.map(|settings| {
+            let builder = Routes::builder().settings(settings).follow(&ingresses).follow(&namespaces);
+            let (routes, work) = routes::follow_all(builder, &others).start();
+            running.push(tasks.spawn(work));
+            routes
+        });
         let ready = AtomicBool::new(false);
         let vitals = Vitals::begin(&mut tasks, running);
         let tasks = Mutex::new(tasks);
@@ -397,6 +416,7 @@ impl HubBuilder {
                 ingresses,
                 namespaces,
                 others,
+                routes,
                 clusters,
                 ready,
                 vitals,
@@ -424,6 +444,7 @@ impl Hub {
         HubBuilder {
             sources: vec![Arc::new(source)],
             others: HashMap::new(),
+            diagnosis: None,
             scope: Scope::All,
             lane: LanePolicy::default(),
             breaker: BreakerPolicy::default(),
@@ -459,6 +480,12 @@ impl Hub {
         let built_in: [&dyn Any; 2] = [ingresses, namespaces];
         let other = others.get(&TypeId::of::<K>()).map(|store| &**store as &dyn Any);
         built_in.into_iter().chain(other).find_map(<dyn Any>::downcast_ref)
+    }
+
+    /// The routes with their diagnoses, kept current; `None` unless [`HubBuilder::routes`] said that they are to be watched.
+    #[must_use]
+    pub fn routes(&self) -> Option<&Routes> {
+        self.inner.routes.as_ref()
     }
 
     /// The clusters, in the order in which their sources were given.

@@ -261,6 +261,7 @@ macro_rules! inventory {
         macro_rules! every_kind {
             ($call:ident) => { $($call!($kind);)* };
         }
+        #[cfg(any(test, feature = "files"))]
         pub(crate) use every_kind;
     };
 }

@@ -1,7 +1,12 @@
 //! Every kind that routes depend on, watched with one source.
 
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+
+use super::watched::AnyStore;
 use super::{HubBuilder, InvalidWatch};
 use crate::inventory::routed_kinds;
+use crate::routes::RoutesBuilder;
 use crate::source::{Cluster, ResourceSource};
 
 macro_rules! route_source {
@@ -19,6 +24,21 @@ macro_rules! route_source {
         ) -> Result<HubBuilder, InvalidWatch> {
             $(let hub = hub.watch::<crate::kind::$kind>(source.clone())?;)*
             Ok(hub)
+        }
+
+        /// Has routes judged by the stores of all these kinds, as far as there are any.
+        pub(super) fn follow_all(
+            routes: RoutesBuilder,
+            stores: &HashMap<TypeId, Box<dyn AnyStore>>,
+        ) -> RoutesBuilder {
+            $(
+                let store = stores.get(&TypeId::of::<crate::kind::$kind>()).map(|store| &**store as &dyn Any);
+                let routes = match store.and_then(|store| store.downcast_ref()) {
+                    Some(store) => routes.follow::<crate::kind::$kind>(store),
+                    None => routes,
+                };
+            )*
+            routes
         }
     };
 }

@@ -321,3 +321,21 @@ async fn typed_kinds_fall_back_too() {
     let told: Vec<_> = batch.changes.iter().filter(|change| !matches!(change, Change::Lane(_))).collect();
     assert!(matches!(&*told, [Change::Added(key, _)] if key.name() == "till"), "{told:?}");
 }
+
+#[cfg(feature = "demo")]
+#[tokio::test(start_paused = true)]
+async fn a_hub_that_watches_routes_judges_them_by_what_it_may_see() {
+    let demo = crate::DemoSource::builder().ingresses(5).build().unwrap();
+    assert!(Hub::builder(demo.clone()).start().routes().is_none());
+    let hub = Hub::builder(demo.clone()).routes(demo).unwrap().start();
+    let (snapshot, mut deltas) = hub.routes().unwrap().subscribe();
+    let mut known = snapshot;
+    while known.len() < 5 {
+        known = deltas.next().await.unwrap().0;
+    }
+    // It has no services, so nobody can say whether anything answers.
+    let verdicts: Vec<_> = known.iter().map(|assessed| assessed.diagnosis.verdict).collect();
+    assert!(!verdicts.contains(&crate::diagnose::Verdict::Ok), "{verdicts:?}");
+    hub.shutdown().await;
+    while deltas.next().await.is_some() {}
+}
