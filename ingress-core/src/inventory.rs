@@ -383,6 +383,23 @@ impl Inventory {
         }
     }
 
+    /// The kinds that are watched and were neither read nor refused so far: what is said before that is said too early.
+    #[must_use]
+    pub fn unread(&self) -> Vec<&'static str> {
+        let mut unread = Vec::new();
+        macro_rules! look {
+            ($kind:ident) => {
+                let table = <$kind as Held>::table(self);
+                let waits = |knowledge: &Knowledge| *knowledge == Knowledge::None(Why::NotRead);
+                if table.watched && (table.lanes.is_empty() || table.lanes.values().any(waits)) {
+                    unread.push(<$kind as Held>::NAME);
+                }
+            };
+        }
+        every_kind!(look);
+        unread
+    }
+
     /// Since when some of what is known of a cluster is stale; `None` while all of it is current.
     #[must_use]
     pub fn stale_since(&self, cluster: &ClusterId) -> Option<Timestamp> {

@@ -163,6 +163,17 @@ impl RouteDeltas {
             }
         }
     }
+
+    /// Waits until the routes were judged once more, whether or not any of them differs: what they were judged by may. `None` once the hub has
+    /// ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    pub async fn settled(&mut self) -> Option<RouteSnapshot> {
+        self.latest.changed().await.ok()?;
+        Some(self.latest.borrow_and_update().clone())
+    }
 }
 
 /// A change on its way into the inventory, whatever its kind.
