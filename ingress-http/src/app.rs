@@ -153,6 +153,7 @@ impl App {
     /// Lets go of what was held for somebody who did not come. Called by whatever comes regularly: heartbeats and probes.
     pub(crate) fn tidy(&self) {
         self.0.feeds.tidy();
+        self.0.guard.tidy();
     }
 
     /// How requests are received.

@@ -29,7 +29,7 @@ use crate::shared_key::SharedKey;
 use crate::shutdown::Shutdown;
 use crate::upstream::Budgets;
 use crate::view::{Authorization, Guard};
-use crate::{health, info, list, metrics, namespaces, object, openapi, respond, stream};
+use crate::{health, info, list, metrics, namespaces, object, openapi, respond, routes, stream};
 
 /// How often a stream says that it is alive, unless configured otherwise.
 pub const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(15);
@@ -396,6 +396,12 @@ impl Dashboard {
         let router = serve(router, Route::Object, get(object::object));
         let router = serve(router, Route::ObjectYaml, get(object::object_yaml));
         let router = serve(router, Route::Namespaces, get(namespaces::namespaces));
+        let router = serve(router, Route::Routes, get(routes::list::list));
+        let router = serve(router, Route::Route, get(routes::one::route));
+        let router = serve(router, Route::Diagnosis, get(routes::one::diagnosis));
+        let router = serve(router, Route::Match, get(routes::matching::matching));
+        let router = serve(router, Route::Checks, get(routes::checks::checks));
+        let router = serve(router, Route::Certificates, get(routes::certificates::certificates));
         let router = serve(router, Route::Health, get(health::health));
         let router = serve(router, Route::Info, get(info::info));
         let router = open(router, Route::Livez, get(health::livez));

@@ -50,12 +50,7 @@ impl Filter {
             host: one(params, "host")?.as_deref().map(Host::parse).transpose()?,
             class: one(params, "class")?,
             labels,
-            tls: match params.one("tls")?.as_deref() {
-                None => None,
-                Some("true") => Some(true),
-                Some("false") => Some(false),
-                Some(_) => return Err(Problem::parameter("tls", "`tls` must be `true` or `false`")),
-            },
+            tls: tls(params)?,
         })
     }
 
@@ -121,20 +116,20 @@ impl Filter {
 }
 
 /// Takes a parameter that may be given once, if it is not too long.
-fn one(params: &mut Params, name: &str) -> Result<Option<String>, Problem> {
+pub(crate) fn one(params: &mut Params, name: &str) -> Result<Option<String>, Problem> {
     let value = params.one(name)?;
     at_most(name, value.as_deref().map_or(0, str::len), MAX_VALUE, "bytes")?;
     Ok(value)
 }
 
-fn at_most(name: &str, count: usize, most: usize, what: &str) -> Result<(), Problem> {
+pub(crate) fn at_most(name: &str, count: usize, most: usize, what: &str) -> Result<(), Problem> {
     if count <= most {
         return Ok(());
     }
     Err(Problem::parameter(name, format!("`{name}` has {count} {what}; the limit is {most}")))
 }
 
-fn words(text: &str) -> Result<BTreeSet<String>, Problem> {
+pub(crate) fn words(text: &str) -> Result<BTreeSet<String>, Problem> {
     let words: BTreeSet<_> = text.split_whitespace().map(str::to_lowercase).collect();
     at_most("search", words.len(), MAX_WORDS, "words")?;
     Ok(words)
@@ -148,7 +143,7 @@ fn label(text: &str) -> Result<Selector, Problem> {
     Ok(selector)
 }
 
-fn namespaces(params: &mut Params) -> Result<Option<BTreeSet<Namespace>>, Problem> {
+pub(crate) fn namespaces(params: &mut Params) -> Result<Option<BTreeSet<Namespace>>, Problem> {
     let parse = |name: &str, text: &str| {
         Namespace::new(text).map_err(|error| Problem::parameter(name, format!("`{name}`: {error}")))
     };
@@ -166,8 +161,17 @@ fn namespaces(params: &mut Params) -> Result<Option<BTreeSet<Namespace>>, Proble
     }
 }
 
+pub(crate) fn tls(params: &mut Params) -> Result<Option<bool>, Problem> {
+    match params.one("tls")?.as_deref() {
+        None => Ok(None),
+        Some("true") => Ok(Some(true)),
+        Some("false") => Ok(Some(false)),
+        Some(_) => Err(Problem::parameter("tls", "`tls` must be `true` or `false`")),
+    }
+}
+
 /// Whether a lower-case word occurs in a text, whatever its case.
-fn occurs(word: &str, text: &str) -> bool {
+pub(crate) fn occurs(word: &str, text: &str) -> bool {
     if !text.is_ascii() {
         return text.to_lowercase().contains(word);
     }
@@ -177,10 +181,10 @@ fn occurs(word: &str, text: &str) -> bool {
 
 /// A hostname to look for, lower-case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Host(String);
+pub(crate) struct Host(String);
 
 impl Host {
-    fn parse(text: &str) -> Result<Self, Problem> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Problem> {
         let host = text.to_ascii_lowercase();
         if is_dns_subdomain(host.strip_prefix("*.").unwrap_or(&host)) {
             Ok(Self(host))
@@ -191,6 +195,11 @@ impl Host {
 
     fn matches(&self, ingress: &Ingress) -> bool {
         ingress.rules().iter().filter_map(|rule| rule.host).any(|host| self.is_covered_by(host))
+    }
+
+    /// The hostname, or the wildcard.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
     }
 
     // A wildcard covers exactly one label: `*.example.com` covers `a.example.com`, neither `example.com` nor

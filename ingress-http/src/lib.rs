@@ -77,6 +77,7 @@ pub mod problem;
 mod protect;
 mod respond;
 mod reviews;
+mod routes;
 mod selector;
 #[cfg(feature = "server")]
 pub mod server;

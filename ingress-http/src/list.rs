@@ -154,7 +154,7 @@ impl Question {
     }
 }
 
-fn limit(text: &str) -> Result<usize, Problem> {
+pub(crate) fn limit(text: &str) -> Result<usize, Problem> {
     let all_digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     match text.parse() {
         Ok(limit) if all_digits && (1..=MAX_LIMIT).contains(&limit) => Ok(limit),

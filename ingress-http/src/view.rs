@@ -34,6 +34,7 @@ mod grants;
 mod horizon;
 mod lens;
 mod pass;
+mod routes;
 mod seal;
 
 use access::{Access, Sight};
@@ -44,6 +45,8 @@ pub(crate) use grants::{Granted, Grants};
 use horizon::Horizons;
 pub(crate) use lens::{Event, Lens};
 pub(crate) use pass::{Pass, Verdict};
+use routes::RouteDesk;
+pub(crate) use routes::ShownRoutes;
 pub(crate) use seal::Mark;
 use seal::Seal;
 
@@ -61,6 +64,8 @@ struct Inner {
     veil: Arc<Veil>,
     /// What requests ask clusters for.
     objects: Objects,
+    /// What questions about routes are answered with.
+    desk: RouteDesk,
 }
 
 /// What keeps positions from telling too much.
@@ -99,7 +104,7 @@ impl Guard {
         let reviews = caching.reviews(uses::ACCESS_REVIEWS, authorization.longest(), key);
         let access = Access::new(authorization, Upstream::new(budgets.clone()), reviews);
         let (veil, objects) = (Arc::new(Veil::new(key)), Objects::new(caching, Upstream::new(budgets)));
-        Self { inner: Arc::new(Inner { hub, gate, access, veil, objects }) }
+        Self { inner: Arc::new(Inner { hub, gate, access, veil, objects, desk: RouteDesk::default() }) }
     }
 
     /// Where requests say who sent them.

@@ -5,7 +5,8 @@
 use utoipa::{IntoParams, OpenApi};
 
 use super::schema::{
-    Health, Info, Ingress, IngressList, NamespaceList, Problem, Revision, Session, SignedOut, StreamEvent,
+    CertificateList, CheckList, DiagnosisAlone, Health, Info, Ingress, IngressList, MatchAnswer,
+    NamespaceList, Problem, Revision, RouteList, Session, SignedOut, StreamEvent, WholeRoute,
 };
 
 #[derive(OpenApi)]
@@ -18,11 +19,13 @@ use super::schema::{
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     servers((url = ".", description = "Wherever this document is")),
-    paths(ingresses, stream, socket, object, object_yaml, namespaces, health, info, livez, readyz, metrics, description, session, begin_session,
+    paths(ingresses, stream, socket, object, object_yaml, namespaces, routes, route, diagnosis, matching, checks,
+        certificates, health, info, livez, readyz, metrics, description, session, begin_session,
         end_session, login, callback, page),
     components(schemas(StreamEvent, Problem)),
     tags(
         (name = "ingresses", description = "What there is"),
+        (name = "routes", description = "Where requests go, and whether they get there"),
         (name = "session", description = "Who asks"),
         (name = "state", description = "How it is known, and how this process is"),
     ),
@@ -168,6 +171,103 @@ fn object_yaml() {}
     responses((status = 200, description = "All of them", body = NamespaceList)),
 )]
 fn namespaces() {}
+
+/// Lists routes
+///
+/// Filtered, sorted and paged, each with its verdict. For those who may see everything.
+#[utoipa::path(
+    get, path = "/api/routes", tag = "routes",
+    params(
+        ("namespace" = Option<String>, Query, description = "One namespace; not together with `namespaces`", max_length = 63, pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
+        ("namespaces" = Option<String>, Query, description = "Up to 256, separated by commas", pattern = "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(,[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?){0,255}$"),
+        ("search" = Option<String>, Query, description = "Up to 16 words in 1024 bytes, all of which must occur in the object's name, namespace, the host, the path, or a backend's name", max_length = 1024),
+        ("host" = Option<String>, Query, description = "A hostname: routes for it, or for a wildcard that covers it", max_length = 253),
+        ("class" = Option<String>, Query, description = "The ingress class through which requests come in; empty where none is known", max_length = 1024),
+        ("tls" = Option<bool>, Query, description = "Whether it is served with TLS"),
+        ("verdict" = Option<String>, Query, description = "One or more, separated by commas", pattern = "^(ok|degraded|unknown|broken)(,(ok|degraded|unknown|broken)){0,3}$"),
+        ("code" = Option<String>, Query, description = "The code of a check that found something", pattern = "^[A-Z]+[0-9]+$"),
+        ("kind" = Option<String>, Query, description = "The kind of the object that says so, such as `Ingress`", max_length = 1024),
+        ("backend" = Option<String>, Query, description = "A backend's name, or its namespace and name with a `/` between them", max_length = 1024),
+        ("gateway" = Option<String>, Query, description = "A gateway's name, or its namespace and name with a `/` between them", max_length = 1024),
+        ("sort" = Option<String>, Query, description = "`host` unless given; `verdict` has the worst first; `-` reverses it", pattern = "^-?(host|namespace|name|verdict)$"),
+        ("limit" = Option<u16>, Query, description = "How many items in one answer; all unless given", minimum = 1, maximum = 10000),
+        ("cursor" = Option<String>, Query, description = "The `cursor` of the answer before; the other parameters must be the same, but for `limit`"),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of an answer to the same question"),
+    ),
+    responses(
+        (status = 200, description = "A page", body = RouteList, headers(("ETag" = String, description = "Changes with what is known, and the question"))),
+        (status = 304, description = "As it was"),
+        (status = 404, description = "Nobody watches routes here", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+fn routes() {}
+
+/// Shows one route, with its diagnosis
+#[utoipa::path(
+    get, path = "/api/routes/{id}", tag = "routes",
+    params(
+        ("id" = String, Path, pattern = "^[0-9a-f]{16}$"),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of an answer to the same question"),
+    ),
+    responses(
+        (status = 200, description = "The route", body = WholeRoute, headers(("ETag" = String, description = "Changes with what is known"))),
+        (status = 304, description = "As it was"),
+        (status = 404, description = "There is none, or nobody watches routes here", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+fn route() {}
+
+/// Tells whether one route works, and if not, why
+#[utoipa::path(
+    get, path = "/api/routes/{id}/diagnosis", tag = "routes",
+    params(
+        ("id" = String, Path, pattern = "^[0-9a-f]{16}$"),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of an answer to the same question"),
+    ),
+    responses(
+        (status = 200, description = "The diagnosis", body = DiagnosisAlone, headers(("ETag" = String, description = "Changes with what is known"))),
+        (status = 304, description = "As it was"),
+        (status = 404, description = "There is no such route, or nobody watches routes here", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+fn diagnosis() {}
+
+/// Tells which route gets a request, and why others don't
+#[utoipa::path(
+    get, path = "/api/match", tag = "routes",
+    params(
+        ("host" = String, Query, description = "The host, with or without a port", min_length = 1, max_length = 1024),
+        ("path" = Option<String>, Query, description = "The path, with or without a query; `/` unless given", pattern = "^/"),
+        ("method" = Option<String>, Query, description = "The method; `GET` unless given"),
+        ("header" = Option<Vec<String>>, Query, description = "A header, as `name:value`; up to 16 times", max_items = 16),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of an answer to the same question"),
+    ),
+    responses(
+        (status = 200, description = "The winner at each door", body = MatchAnswer, headers(("ETag" = String, description = "Changes with what is known, and the question"))),
+        (status = 304, description = "As it was"),
+        (status = 404, description = "Nobody watches routes here", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+fn matching() {}
+
+/// Lists what is checked
+#[utoipa::path(
+    get, path = "/api/checks", tag = "routes",
+    responses((status = 200, description = "Every check", body = CheckList)),
+)]
+fn checks() {}
+
+/// Lists certificates, the next to expire first
+#[utoipa::path(
+    get, path = "/api/certificates", tag = "routes",
+    params(("If-None-Match" = Option<String>, Header, description = "The `ETag` of an earlier answer")),
+    responses(
+        (status = 200, description = "All of them", body = CertificateList, headers(("ETag" = String, description = "Changes with what is known"))),
+        (status = 304, description = "As it was"),
+        (status = 404, description = "Nobody watches routes here", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+fn certificates() {}
 
 /// Tells whether the clusters are there
 #[utoipa::path(

@@ -509,3 +509,462 @@ pub(super) struct SignedOut {
     /// The provider's page to sign out there.
     end_session: String,
 }
+
+/// A route: one host with one path and match, and the backends behind it.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RouteItem {
+    id: RouteId,
+    cluster: String,
+    /// The kind of the object that says so, such as `Ingress` or `HTTPRoute`.
+    kind: String,
+    #[schema(required)]
+    namespace: Option<String>,
+    name: String,
+    /// Where in the object.
+    field: String,
+    /// `null` for every host.
+    #[schema(required)]
+    host: Option<String>,
+    path: RoutePath,
+    /// `null` for every method.
+    #[schema(required)]
+    method: Option<String>,
+    headers: Vec<RouteValue>,
+    query_params: Vec<RouteValue>,
+    /// The doors through which requests come in.
+    entries: Vec<RouteEntry>,
+    backends: Vec<RouteBackend>,
+    /// Whether a filter may answer by itself, such as with a redirect.
+    answers: bool,
+    addresses: Vec<String>,
+    /// `null` where it is served without TLS.
+    #[schema(required)]
+    tls: Option<RouteTls>,
+    #[schema(required)]
+    owner: Option<RouteOwner>,
+    verdict: RouteVerdict,
+    /// The codes of what was found, each once.
+    codes: Vec<String>,
+    /// The first step that failed.
+    #[schema(required)]
+    fault: Option<StepKind>,
+}
+
+/// Stays the same as long as the route does.
+#[derive(Serialize, ToSchema)]
+#[schema(value_type = String, pattern = "^[0-9a-f]{16}$")]
+pub(super) struct RouteId(String);
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct RoutePath {
+    /// Empty for every path.
+    text: String,
+    /// `Any`, `Exact`, `Prefix`, `RegularExpression` or `ImplementationSpecific`.
+    r#type: String,
+}
+
+/// A header or query parameter that a request must have.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RouteValue {
+    name: String,
+    value: String,
+    regular_expression: bool,
+}
+
+/// A door through which requests come in.
+#[derive(Serialize, ToSchema)]
+#[serde(tag = "type", rename_all = "camelCase")]
+pub(super) enum RouteEntry {
+    /// The controller of an ingress class.
+    IngressClass(ClassEntry),
+    /// A listener of a gateway.
+    Listener(ListenerEntry),
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct ClassEntry {
+    #[schema(required)]
+    class: Option<String>,
+    #[schema(required)]
+    controller: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct ListenerEntry {
+    namespace: String,
+    gateway: String,
+    listener: String,
+    port: u16,
+    protocol: String,
+    /// `null` for every host.
+    #[schema(required)]
+    host: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct RouteBackend {
+    kind: String,
+    #[schema(required)]
+    namespace: Option<String>,
+    name: String,
+    #[schema(required)]
+    port: Option<Port>,
+    /// The share, in proportion to those of the others.
+    weight: u32,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct RouteTls {
+    /// Empty for the controller's default certificate.
+    secrets: Vec<RouteSecret>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct RouteSecret {
+    #[schema(required)]
+    namespace: Option<String>,
+    name: String,
+}
+
+/// Who manages the object.
+#[derive(Serialize, ToSchema)]
+pub(super) struct RouteOwner {
+    /// `helm`, `flux_helm_release`, `flux_kustomization` or `argo_application`.
+    kind: String,
+    #[schema(required)]
+    namespace: Option<String>,
+    name: String,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RouteVerdict {
+    Ok,
+    Degraded,
+    Unknown,
+    Broken,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum StepKind {
+    Entry,
+    Address,
+    Tls,
+    Route,
+    Backend,
+    Endpoints,
+    Pods,
+}
+
+/// One page of routes.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RouteList {
+    items: Vec<RouteItem>,
+    /// How many match, over all pages.
+    total: u64,
+    verdicts: VerdictCounts,
+    /// There only while more items follow.
+    #[schema(nullable = false)]
+    cursor: Option<String>,
+    revision: Revision,
+    /// By cluster, since when what is known of it is stale; a cluster of which everything is current is absent.
+    stale_since: BTreeMap<String, String>,
+    #[schema(format = DateTime)]
+    timestamp: String,
+    /// There, and true, only for a simulated cluster.
+    #[schema(nullable = false)]
+    demo: Option<bool>,
+}
+
+/// How many routes match all parameters but `verdict`.
+#[derive(Serialize, ToSchema)]
+pub(super) struct VerdictCounts {
+    ok: u64,
+    degraded: u64,
+    unknown: u64,
+    broken: u64,
+}
+
+/// A route, with its diagnosis.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct WholeRoute {
+    id: RouteId,
+    cluster: String,
+    /// The kind of the object that says so, such as `Ingress` or `HTTPRoute`.
+    kind: String,
+    #[schema(required)]
+    namespace: Option<String>,
+    name: String,
+    /// Where in the object.
+    field: String,
+    /// `null` for every host.
+    #[schema(required)]
+    host: Option<String>,
+    path: RoutePath,
+    /// `null` for every method.
+    #[schema(required)]
+    method: Option<String>,
+    headers: Vec<RouteValue>,
+    query_params: Vec<RouteValue>,
+    /// The doors through which requests come in.
+    entries: Vec<RouteEntry>,
+    backends: Vec<RouteBackend>,
+    /// Whether a filter may answer by itself, such as with a redirect.
+    answers: bool,
+    addresses: Vec<String>,
+    /// `null` where it is served without TLS.
+    #[schema(required)]
+    tls: Option<RouteTls>,
+    #[schema(required)]
+    owner: Option<RouteOwner>,
+    verdict: RouteVerdict,
+    /// The codes of what was found, each once.
+    codes: Vec<String>,
+    /// The first step that failed.
+    #[schema(required)]
+    fault: Option<StepKind>,
+    diagnosis: Diagnosis,
+    revision: Revision,
+    #[schema(format = DateTime)]
+    timestamp: String,
+    /// There, and true, only for a simulated cluster.
+    #[schema(nullable = false)]
+    demo: Option<bool>,
+}
+
+/// Whether a route works.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Diagnosis {
+    verdict: RouteVerdict,
+    /// The first step that failed.
+    #[schema(required)]
+    fault: Option<StepKind>,
+    /// The way of a request, in order.
+    steps: Vec<DiagnosisStep>,
+    findings: Vec<RouteFinding>,
+    /// Until when this holds while nothing changes; `null` for good.
+    #[schema(required, format = DateTime)]
+    until: Option<String>,
+    /// Since when some of what it was judged by is stale.
+    #[schema(required, format = DateTime)]
+    stale_since: Option<String>,
+}
+
+/// The diagnosis of one route.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct DiagnosisAlone {
+    id: RouteId,
+    verdict: RouteVerdict,
+    /// The first step that failed.
+    #[schema(required)]
+    fault: Option<StepKind>,
+    /// The way of a request, in order.
+    steps: Vec<DiagnosisStep>,
+    findings: Vec<RouteFinding>,
+    /// Until when this holds while nothing changes; `null` for good.
+    #[schema(required, format = DateTime)]
+    until: Option<String>,
+    /// Since when some of what it was judged by is stale.
+    #[schema(required, format = DateTime)]
+    stale_since: Option<String>,
+    revision: Revision,
+    #[schema(format = DateTime)]
+    timestamp: String,
+    /// There, and true, only for a simulated cluster.
+    #[schema(nullable = false)]
+    demo: Option<bool>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct DiagnosisStep {
+    kind: StepKind,
+    /// Of which of the route's backends; `null` for what they have in common.
+    #[schema(required)]
+    backend: Option<usize>,
+    #[schema(required)]
+    object: Option<NamedObject>,
+    state: RouteVerdict,
+    /// What was seen, in short sentences.
+    evidence: Vec<String>,
+    /// Places in `findings`.
+    findings: Vec<usize>,
+    unknown: Vec<UnknownThing>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct NamedObject {
+    kind: String,
+    #[schema(required)]
+    namespace: Option<String>,
+    name: String,
+}
+
+/// Something that is not known.
+#[derive(Serialize, ToSchema)]
+pub(super) struct UnknownThing {
+    kind: String,
+    #[schema(required)]
+    namespace: Option<String>,
+    #[schema(required)]
+    name: Option<String>,
+    /// `not_watched`, `out_of_scope`, `not_installed`, `denied`, `not_read`, `offline` or `unknowable`.
+    why: String,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct RouteFinding {
+    /// As `/api/checks` lists them.
+    code: String,
+    severity: Severity,
+    object: NamedObject,
+    #[schema(required)]
+    field: Option<String>,
+    cause: String,
+    action: String,
+    /// The command that shows it.
+    command: String,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Severity {
+    Info,
+    Warning,
+    Critical,
+}
+
+/// What happens to a request.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct MatchAnswer {
+    entries: Vec<EntryMatch>,
+    /// Routes that fit, but to which no known door leads.
+    without_entry: Vec<ShortRoute>,
+    revision: Revision,
+    /// By cluster, since when what is known of it is stale; a cluster of which everything is current is absent.
+    stale_since: BTreeMap<String, String>,
+    #[schema(format = DateTime)]
+    timestamp: String,
+    /// There, and true, only for a simulated cluster.
+    #[schema(nullable = false)]
+    demo: Option<bool>,
+}
+
+/// What happens to it at one door.
+#[derive(Serialize, ToSchema)]
+pub(super) struct EntryMatch {
+    cluster: String,
+    entry: RouteEntry,
+    /// The route that gets it; `null` when none does.
+    #[schema(required)]
+    winner: Option<ShortRoute>,
+    /// Why it may be another one: `implementation_specific`, `regular_expression`, `tie` or `other_host`.
+    doubts: Vec<String>,
+    losers: Vec<LosingRoute>,
+    /// How many more there are.
+    more: u64,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct LosingRoute {
+    route: ShortRoute,
+    /// Such as `path`, `method` or `less_specific_path`.
+    why: String,
+    /// The header, the query parameter or the expression.
+    #[schema(required)]
+    detail: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct ShortRoute {
+    id: RouteId,
+    kind: String,
+    #[schema(required)]
+    namespace: Option<String>,
+    name: String,
+    field: String,
+    #[schema(required)]
+    host: Option<String>,
+    path: RoutePath,
+    #[schema(required)]
+    method: Option<String>,
+    #[schema(required)]
+    verdict: Option<RouteVerdict>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct CheckList {
+    items: Vec<CheckItem>,
+}
+
+/// What is checked.
+#[derive(Serialize, ToSchema)]
+pub(super) struct CheckItem {
+    code: String,
+    severity: Severity,
+    title: String,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct CertificateList {
+    items: Vec<CertificateItem>,
+    total: u64,
+    /// Why there may be more.
+    unknown: Vec<ClusterUnknown>,
+    revision: Revision,
+    /// By cluster, since when what is known of it is stale; a cluster of which everything is current is absent.
+    stale_since: BTreeMap<String, String>,
+    #[schema(format = DateTime)]
+    timestamp: String,
+    /// There, and true, only for a simulated cluster.
+    #[schema(nullable = false)]
+    demo: Option<bool>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct ClusterUnknown {
+    cluster: String,
+    kind: String,
+    #[schema(required)]
+    namespace: Option<String>,
+    #[schema(required)]
+    name: Option<String>,
+    /// As in a diagnosis.
+    why: String,
+}
+
+/// A TLS secret, and the first certificate in it, as far as it can be read.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct CertificateItem {
+    cluster: String,
+    #[schema(required)]
+    namespace: Option<String>,
+    name: String,
+    #[schema(required)]
+    subject: Option<String>,
+    dns_names: Vec<String>,
+    ip_addresses: Vec<String>,
+    #[schema(required)]
+    issuer: Option<String>,
+    #[schema(required, format = DateTime)]
+    not_before: Option<String>,
+    #[schema(required, format = DateTime)]
+    not_after: Option<String>,
+    /// SHA-256 of the whole certificate, in hexadecimal.
+    #[schema(required)]
+    fingerprint: Option<String>,
+    /// What is wrong with it, if it can't be read as a whole.
+    #[schema(required)]
+    problem: Option<String>,
+    /// The routes that name it.
+    routes: Vec<RouteId>,
+}
