@@ -400,6 +400,21 @@ impl Inventory {
         unread
     }
 
+    /// Whether a kind, such as `Pod`, is known in some scope of a cluster.
+    #[must_use]
+    pub fn is_known(&self, kind: &str, cluster: &ClusterId) -> bool {
+        let mut known = false;
+        macro_rules! look {
+            ($kind:ident) => {
+                let lanes = &<$kind as Held>::table(self).lanes;
+                known |= <$kind as Held>::NAME == kind
+                    && lanes.iter().any(|(id, lane)| id.cluster == *cluster && lane.unknown().is_none());
+            };
+        }
+        every_kind!(look);
+        known
+    }
+
     /// Since when some of what is known of a cluster is stale; `None` while all of it is current.
     #[must_use]
     pub fn stale_since(&self, cluster: &ClusterId) -> Option<Timestamp> {

@@ -108,6 +108,11 @@ pub(crate) struct Args {
     #[arg(long, env = "DASHBOARD_OPEN", value_parser = BoolishValueParser::new())]
     pub(crate) open: bool,
 
+    /// Watch what routes depend on, too (services, endpoints, pods, the public part of TLS secrets, gateways, …), and say of every route
+    /// whether it works, and if not, why: under `/api/routes`. What may not be read is told as unknown.
+    #[arg(long, env = "DASHBOARD_ROUTES", value_parser = BoolishValueParser::new(), conflicts_with = "fleet")]
+    pub(crate) routes: bool,
+
     /// How long to wait before asking again for a namespace that the cluster refuses, such as 500ms, 2s or 5m; 2 s at
     /// first and ever longer, up to 5 minutes, unless given.
     #[arg(long, env = "DASHBOARD_DENIED_RETRY", value_name = "DURATION", value_parser = duration)]

@@ -14,6 +14,14 @@ pub(crate) struct Found {
     pub(crate) source: Arc<dyn Source>,
     /// The same, if it is real.
     pub(crate) kube: Option<KubeSource>,
+    /// The same, if it is simulated.
+    pub(crate) demo: Option<DemoSource>,
+}
+
+impl Found {
+    fn simulated(source: DemoSource) -> Self {
+        Self { source: Arc::new(source.clone()), kube: None, demo: Some(source) }
+    }
 }
 
 /// Finds the cluster that the command line or the surroundings name, and tells which it is.
@@ -21,7 +29,7 @@ pub(crate) async fn find(args: &Args) -> Result<Found, Failure> {
     if let Some(ingresses) = args.demo {
         let source = simulated(args, ingresses)?;
         tracing::info!(detail = source.info().detail, "a simulated cluster: nothing shown is real");
-        return Ok(Found { source: Arc::new(source), kube: None });
+        return Ok(Found::simulated(source));
     }
     let named = args.kubeconfig.is_some() || args.context.is_some();
     let builder = KubeSource::builder().kubeconfig(args.kubeconfig.clone()).context(args.context.clone());
@@ -35,7 +43,7 @@ pub(crate) async fn find(args: &Args) -> Result<Found, Failure> {
                 server = info.server,
                 "watching a cluster"
             );
-            Ok(Found { source: Arc::new(source.clone()), kube: Some(source) })
+            Ok(Found { source: Arc::new(source.clone()), kube: Some(source), demo: None })
         }
         Err(error) if error.kind() == ConfigErrorKind::NotConfigured && !named => {
             let source = simulated(args, 500)?;
@@ -43,7 +51,7 @@ pub(crate) async fn find(args: &Args) -> Result<Found, Failure> {
                 detail = source.info().detail,
                 "no cluster is configured: showing a simulated one, nothing of which is real; --kubeconfig names a real one"
             );
-            Ok(Found { source: Arc::new(source), kube: None })
+            Ok(Found::simulated(source))
         }
         Err(error) => Err(Failure::configuration(error)),
     }

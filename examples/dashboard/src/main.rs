@@ -67,7 +67,7 @@ async fn run(args: &Args) -> Result<(), Failure> {
     let mut signals = StopSignals::new().context("cannot listen for signals")?;
     access::check(&args.access, args.listen)?;
     let tls = serve::tls(args)?;
-    let Found { source, kube } = cluster::find(args).await?;
+    let Found { source, kube, demo } = cluster::find(args).await?;
     let listener = serve::bind(args.listen).await?;
     let address = listener.local_addr().context("cannot listen")?;
     let provider = access::provider(&args.access, address, tls.is_some())?;
@@ -77,6 +77,11 @@ async fn run(args: &Args) -> Result<(), Failure> {
     let builder = match &fleet {
         Some(fleet) => Hub::builder(fleet.source(source)),
         None => Hub::builder(source),
+    };
+    let builder = match (kube, demo) {
+        (Some(kube), _) if args.routes => builder.routes(kube).map_err(Failure::configuration)?,
+        (_, Some(demo)) if args.routes => builder.routes(demo).map_err(Failure::configuration)?,
+        _ => builder,
     };
     let hub = hub(args, shared.as_ref(), builder)?.start();
     let dashboard = Dashboard::builder(hub.clone());
