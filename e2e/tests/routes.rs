@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use e2e::access::Account;
@@ -20,7 +20,7 @@ use ingress_core::{ClusterId, ClusterInfo, Hub, KubeSource, Origin};
 use kube::api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 /// How long a finding may take to appear, and to go.
 const BAR: Duration = Duration::from_secs(5);
@@ -146,7 +146,8 @@ fn follow_generation(status: &mut Value, generation: i64) {
 /// Deletes an object, and waits until it is gone.
 async fn delete(client: &Client, object: &Value) -> Result<()> {
     let (api, name) = (api(client, object)?, name(object)?);
-    let _: Result<_, kube::Error> = api.delete(name, &DeleteParams::default().grace_period(0)).await;
+    // One that is not there can't be deleted, and that is as well.
+    drop(api.delete(name, &DeleteParams::default().grace_period(0)).await);
     for _ in 0..200 {
         if api.get_opt(name).await?.is_none() {
             return Ok(());

@@ -141,12 +141,12 @@ impl<K> Default for Table<K> {
 }
 
 impl<K: Indexed> Table<K> {
-    fn insert(&mut self, key: ObjectKey, object: Arc<K>) {
+    fn insert(&mut self, key: &ObjectKey, object: &Arc<K>) {
         if let Some(old) = self.objects.insert(key.clone(), object.clone()) {
-            self.untag(&key, &old);
+            self.untag(key, &old);
         }
         object.tags(&mut |tag| {
-            self.tags.entry(place(&key, K::SCOPED, tag)).or_default().insert(key.clone());
+            self.tags.entry(place(key, K::SCOPED, tag)).or_default().insert(key.clone());
         });
     }
 
@@ -308,7 +308,7 @@ impl Inventory {
     #[expect(private_bounds, reason = "what can be held is a closed set")]
     pub fn insert<K: Held>(&mut self, cluster: &ClusterId, object: K) {
         let key = ObjectKey::new(cluster.clone(), object.namespace(), object.name());
-        K::table_mut(self).insert(key, Arc::new(object));
+        K::table_mut(self).insert(&key, &Arc::new(object));
     }
 
     /// Says how well a kind is known in a whole cluster.
@@ -329,12 +329,12 @@ impl Inventory {
         let table = K::table_mut(self);
         match change {
             Change::Added(key, new) => {
-                table.insert(key.clone(), new.clone());
+                table.insert(key, new);
                 touched.object::<K>(key, None, Some(new));
             }
             Change::Modified { key, old, new } => {
                 // Set in any case: its revision is new.
-                table.insert(key.clone(), new.clone());
+                table.insert(key, new);
                 if !old.equivalent(new) {
                     touched.object::<K>(key, Some(old), Some(new));
                 }

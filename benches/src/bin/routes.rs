@@ -21,6 +21,7 @@ use ingress_core::{
     ClusterId, Ingress, Kind, LaneId, LaneScope, LaneState, LaneStatus, ObjectKey, Store, Writer,
 };
 use serde_json::json;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 /// The bar: 20 % of a core at 100 changes per second.
@@ -142,7 +143,8 @@ async fn measure(routes: usize, changes: usize) -> Result<Measured> {
         .follow(&class_store)
         .gather(Duration::ZERO)
         .start();
-    let work = tokio::spawn(work);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(work);
     let (_, mut deltas) = table.subscribe();
     let settled = async {
         loop {
@@ -176,7 +178,7 @@ async fn measure(routes: usize, changes: usize) -> Result<Measured> {
         }
         per_change.push((what, began.elapsed() / u32::try_from(changes)?));
     }
-    work.abort();
+    tasks.shutdown().await;
     Ok(Measured { routes, first, scratch: scratch_took, per_change })
 }
 

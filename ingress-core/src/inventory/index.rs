@@ -67,9 +67,7 @@ pub trait Indexed: Kind {
     const SCOPED: bool = true;
 
     /// Hands out every tag of the object, none of them twice.
-    fn tags(&self, each: &mut dyn FnMut(Tag)) {
-        let _ = each;
-    }
+    fn tags(&self, #[expect(unused_variables, reason = "there are none")] each: &mut dyn FnMut(Tag)) {}
 
     /// Whether nothing that anybody judges by differs: all but the revision. The default says so of equal records only.
     fn equivalent(&self, other: &Self) -> bool {

@@ -83,7 +83,7 @@ impl Template<'_, '_> {
             for (nth, path) in rule.paths.into_iter().enumerate() {
                 let field = format!("spec.rules[{at}].http.paths[{nth}]");
                 let matches = PathMatch::of_ingress(path.path, path.path_type);
-                self.push(host.clone(), matches, path.backend, (at, nth), field);
+                self.push(host.clone(), matches, path.backend.as_ref(), (at, nth), field);
             }
         }
         if let Some(backend) = ingress.default_backend() {
@@ -91,7 +91,7 @@ impl Template<'_, '_> {
             self.push(
                 HostPattern::Any,
                 PathMatch::Any,
-                Some(backend),
+                Some(&backend),
                 order,
                 "spec.defaultBackend".to_owned(),
             );
@@ -103,7 +103,7 @@ impl Template<'_, '_> {
         &mut self,
         host: HostPattern,
         path: PathMatch,
-        backend: Option<kind::Backend<'_>>,
+        backend: Option<&kind::Backend<'_>>,
         order: (usize, usize),
         field: String,
     ) {
