@@ -1,7 +1,7 @@
 //! Diagnosis: does this route work, and if not, where does it stop, why, and what helps?
 //!
 //! [`diagnose`] follows a request on its way, from the door it comes in to the pod that answers it, and says of each [`Step`] whether
-//! it is passed. It is a pure function of what is known ([`Inventory`](crate::inventory::Inventory)): the same state gives the same answer, nothing is asked.
+//! it is passed. It is a pure function of what is known ([`Inventory`]): the same state gives the same answer, nothing is asked.
 //!
 //! Four verdicts, and none of them is a guess:
 //!
@@ -242,6 +242,46 @@ fn assess_gateway_api(
     };
     let diagnoses: Vec<Diagnosis> = routes.iter().map(examine).collect();
     routes.into_iter().zip(diagnoses).map(|(route, diagnosis)| Assessed { route, diagnosis }).collect()
+}
+
+/// Whether one route works, by what is known now; `None` when its object is gone, or doesn't make this route any more.
+///
+/// ```
+/// use ingress_core::clock::wall_now;
+/// use ingress_core::diagnose::{Settings, diagnose};
+/// # use ingress_core::diagnose::diagnose_all;
+/// # use ingress_core::{ClusterId, Ingress, Kind, inventory::Inventory};
+/// # let cluster = ClusterId::new("prod")?;
+/// # let mut inventory = Inventory::new();
+/// # let json = r#"{"metadata": {"name": "web", "namespace": "shop"},
+/// #     "spec": {"defaultBackend": {"service": {"name": "cart", "port": {"number": 80}}}}}"#;
+/// # inventory.insert(&cluster, Ingress::decode_json(&mut serde_json::Deserializer::from_str(json))?);
+/// # let route = diagnose_all(&inventory, &cluster, wall_now(), &Settings::default()).remove(0).route;
+/// // let snapshot = hub.routes()….snapshot(); let inventory = snapshot.inventory();
+/// let diagnosis = diagnose(&inventory, &route, wall_now(), &Settings::default()).ok_or("it is gone")?;
+/// assert_eq!(diagnosis.verdict.as_str(), "unknown"); // nobody has looked at its service
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use]
+pub fn diagnose(
+    inventory: &Inventory,
+    route: &Route,
+    now: Timestamp,
+    settings: &Settings,
+) -> Option<Diagnosis> {
+    let reader = Reader::new(inventory, &route.cluster, now);
+    let (namespace, name) = (route.object.namespace.as_deref(), route.object.name.as_str());
+    let all = match &*route.object.kind {
+        "Ingress" => assess_ingress(&reader, settings, reader.get::<Ingress>(namespace, name).found()?),
+        "HTTPRoute" => {
+            assess_http_route(&reader, settings, reader.get::<HttpRoute>(namespace, name).found()?)
+        }
+        "GRPCRoute" => {
+            assess_grpc_route(&reader, settings, reader.get::<GrpcRoute>(namespace, name).found()?)
+        }
+        _ => return None,
+    };
+    all.into_iter().find(|assessed| assessed.route.id == route.id).map(|assessed| assessed.diagnosis)
 }
 
 /// Every route of a cluster, each with its diagnosis, by what is known now. [`Routes`](crate::routes::Routes) keeps this current at far less cost.

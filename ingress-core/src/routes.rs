@@ -1,6 +1,6 @@
 //! All routes with their diagnoses, kept current.
 //!
-//! Every kind's changes lead into one [`Inventory`](crate::inventory::Inventory). Each ingress, or other object that makes routes, is judged by itself, and what it was
+//! Every kind's changes lead into one [`Inventory`]. Each ingress, or other object that makes routes, is judged by itself, and what it was
 //! judged by is noted; a change leads to new judgements of just those objects that it concerns, whatever the size of the cluster. Judgements that
 //! time alone makes old, such as that of a certificate about to expire, are made again at their moment.
 //!

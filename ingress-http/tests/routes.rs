@@ -55,7 +55,7 @@ impl<K: Kind> ResourceSource<K> for Fixed {
         if kind == "GatewayClass" {
             return Err(SourceError::from_status(404, "404 page not found", None));
         }
-        let objects = self.0.iter().filter(|object| object["kind"] == &*kind);
+        let objects = self.0.iter().filter(|object| object["kind"] == *kind);
         let listed = objects.map(|object| {
             let text = object.to_string();
             WatchEvent::Listed(K::decode_json(&mut serde_json::Deserializer::from_str(&text)).unwrap())

@@ -1,6 +1,5 @@
 //! The answer, as text.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use ingress_core::diagnose::{Assessed, Diagnosis, Finding, Step, Verdict};
@@ -50,8 +49,8 @@ pub(crate) fn answer(question: &Question, snapshot: &RouteSnapshot) -> Answer {
 }
 
 fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
-    // Text takes all that is written to it.
-    let _: Result<(), std::fmt::Error> = writeln!(text, "{line}");
+    text.push_str(&line.to_string());
+    text.push('\n');
 }
 
 fn door(text: &mut String, question: &Question, found: &EntryMatch, assessed: &Assessed) {

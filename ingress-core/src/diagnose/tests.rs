@@ -144,6 +144,10 @@ fn what_depends_on_a_failed_step_is_unknown() {
     let after: Vec<_> = diagnosis.steps.iter().skip_while(|step| step.kind != StepKind::Endpoints).collect();
     assert!(after.iter().all(|step| step.state == Verdict::Unknown), "{after:#?}");
     assert_eq!(diagnosis.findings.len(), 1);
+    let (route, settings) = (&all[0].route, Settings::default());
+    let alone = diagnose(&inventory, route, NOW.parse().unwrap(), &settings);
+    assert_eq!(alone.as_ref(), Some(diagnosis));
+    assert_eq!(diagnose(&Inventory::new(), route, NOW.parse().unwrap(), &settings), None);
 }
 
 #[test]
