@@ -32,6 +32,7 @@ mod exam;
 mod gateway;
 mod ingress;
 mod pod;
+mod tls;
 
 pub use check::{CHECKS, Check, Severity};
 pub(crate) use exam::Exam;

@@ -56,9 +56,11 @@ checks! {
     ING005 Critical "the backend's port is no port of its Service"
     ING006 Critical "the backend's port is not given, or given twice"
     ING007 Info "a port by number where the Service names it"
-    ING008 Critical "a backend names neither a Service nor a resource"
+    ING008 Critical "a backend names neither a Service nor a resource, or both"
+    ING009 Warning "a load balancer tells of an error with a port"
     ING010 Warning "no address was published"
     ING011 Warning "the same host and path in more than one Ingress"
+    ING012 Critical "the TLS Secret does not exist, or is of another type"
     ING013 Warning "hosts of TLS entries and of rules don't fit together"
     ING014 Critical "the path is not valid for its type"
     ING015 Info "a rule for every host"
@@ -103,6 +105,15 @@ checks! {
     RT010 Critical "a regular expression can't be read"
     RT011 Critical "the Service whose requests the route is for does not exist"
     RT012 Critical "no backend of the rule gets requests"
+    TLS001 Critical "the certificate is expired, or not yet valid"
+    TLS002 Warning "the certificate expires soon"
+    TLS003 Critical "the certificate is not for the host"
+    TLS004 Critical "the certificate can't be read"
+    TLS005 Info "a TLS entry names no Secret"
+    TLS006 Warning "cert-manager has not got the certificate"
+    TLS007 Warning "the certificate's issuer is missing, or not ready"
+    TLS008 Warning "a certificate that clients refuse"
+    TLS009 Info "the issuer's certificate is not in the Secret"
 }
 
 #[cfg(test)]

@@ -92,22 +92,34 @@ impl<'r, 'a> Exam<'r, 'a> {
         cause: String,
         action: String,
     ) {
+        let field = field.into().0.unwrap_or_default();
+        let object = object.clone();
+        self.tell(Problem { check, severity, object, field, cause, action, coming: false });
+    }
+
+    /// Notes what was seen elsewhere.
+    pub(super) fn take(&mut self, seen: Seen) {
+        seen.evidence.into_iter().for_each(|evidence| self.saw(evidence));
+        seen.unknown.into_iter().for_each(|unknown| self.unknown(unknown));
+        seen.problems.into_iter().for_each(|problem| self.tell(problem));
+    }
+
+    /// Notes a problem, now that it is known how much it matters.
+    pub(super) fn tell(&mut self, problem: Problem) {
+        let Problem { check, severity, object, field, cause, action, coming } = problem;
         let severity = self.settings.severities.get(check.code).copied().unwrap_or(severity);
         self.worsen(match severity {
+            // However urgent it is, nobody is stopped yet.
+            Severity::Critical if coming => Verdict::Degraded,
             Severity::Critical => Verdict::Broken,
             Severity::Warning => Verdict::Degraded,
             Severity::Info => Verdict::Ok,
         });
-        let command = if object.kind == "Pod" { object.kubectl_describe() } else { object.kubectl_get() };
-        let finding = Finding {
-            code: check.code,
-            severity,
-            object: object.clone(),
-            field: field.into().0,
-            cause,
-            action,
-            command,
-        };
+        // To show a secret is to show its key.
+        let describe = matches!(object.kind.as_ref(), "Pod" | "Secret");
+        let command = if describe { object.kubectl_describe() } else { object.kubectl_get() };
+        let field = Field::from(field).0;
+        let finding = Finding { code: check.code, severity, object, field, cause, action, command };
         let at = self.findings.iter().position(|known| *known == finding).unwrap_or_else(|| {
             self.findings.push(finding);
             self.findings.len() - 1
@@ -126,6 +138,45 @@ impl<'r, 'a> Exam<'r, 'a> {
     pub(super) fn finish(self, route: &Route) -> Diagnosis {
         let verdict = verdict(&self.steps, route);
         Diagnosis { verdict, steps: self.steps, findings: self.findings, until: self.reader.until() }
+    }
+}
+
+/// Something that is wrong, before it is known how much it matters.
+pub(super) struct Problem {
+    pub(super) check: Check,
+    pub(super) severity: Severity,
+    pub(super) object: ObjectRef,
+    pub(super) field: String,
+    pub(super) cause: String,
+    pub(super) action: String,
+    /// Whether it will stop requests, but doesn't yet.
+    pub(super) coming: bool,
+}
+
+impl Problem {
+    pub(super) fn new(
+        check: Check,
+        object: &ObjectRef,
+        field: impl Into<String>,
+        cause: String,
+        action: impl Into<String>,
+    ) -> Self {
+        let (severity, object) = (check.severity, object.clone());
+        Self { check, severity, object, field: field.into(), cause, action: action.into(), coming: false }
+    }
+}
+
+/// What was seen in one place.
+#[derive(Default)]
+pub(super) struct Seen {
+    pub(super) problems: Vec<Problem>,
+    pub(super) unknown: Vec<Unknown>,
+    pub(super) evidence: Vec<String>,
+}
+
+impl Seen {
+    pub(super) fn fails(&self) -> bool {
+        self.problems.iter().any(|problem| problem.severity == Severity::Critical && !problem.coming)
     }
 }
 

@@ -3,7 +3,8 @@
 //! A route may come in by many doors. Something that is wrong with all of them stops it; with some of them, it takes those requests only that
 //! come in there, and so degrades it.
 
-use super::{Check, Exam, Finding, Settings, Severity, StepKind, backend};
+use super::exam::{Problem, Seen};
+use super::{Exam, Finding, Settings, Severity, StepKind, backend};
 use crate::inventory::{Reader, Unknown, Why};
 use crate::kind::{Condition, Gateway, Listener};
 use crate::route::attach::{Common, Parent};
@@ -43,7 +44,9 @@ pub(super) fn examine(exam: &mut Exam<'_, '_>, case: &Case<'_, '_>, route: &Rout
     if route.tls.is_none() {
         exam.saw("Served without TLS.");
     }
-    each_door(exam, &doors, listener::certificates);
+    each_door(exam, &doors, |reader, settings, door| {
+        listener::certificates(reader, settings, door, &route.host)
+    });
     exam.step(StepKind::Route, None, Some(route.object.clone()));
     exam.saw(format!("{} {}", route.host, route.matches));
     rule::examine(exam, case, route);
@@ -79,43 +82,6 @@ fn doors<'c>(case: &Case<'c, '_>, route: &Route) -> Vec<Door<'c>> {
     doors
 }
 
-/// Something that is wrong, before it is known how much it matters.
-struct Problem {
-    check: Check,
-    severity: Severity,
-    object: ObjectRef,
-    field: String,
-    cause: String,
-    action: String,
-}
-
-impl Problem {
-    fn new(
-        check: Check,
-        object: &ObjectRef,
-        field: impl Into<String>,
-        cause: String,
-        action: impl Into<String>,
-    ) -> Self {
-        let (severity, object) = (check.severity, object.clone());
-        Self { check, severity, object, field: field.into(), cause, action: action.into() }
-    }
-}
-
-/// What was found at a door.
-#[derive(Default)]
-struct Seen {
-    problems: Vec<Problem>,
-    unknown: Vec<Unknown>,
-    evidence: Vec<String>,
-}
-
-impl Seen {
-    fn fails(&self) -> bool {
-        self.problems.iter().any(|problem| problem.severity == Severity::Critical)
-    }
-}
-
 fn each_door(
     exam: &mut Exam<'_, '_>,
     doors: &[Door<'_>],
@@ -134,9 +100,12 @@ fn each_door(
                 continue;
             }
             told.push(id);
-            let severity = if all { problem.severity } else { problem.severity.min(Severity::Warning) };
-            let Problem { check, object, field, cause, action, .. } = problem;
-            exam.find_as(check, severity, &object, field, cause, action);
+            let mut problem = problem;
+            // What is still to come is no less urgent for there being another door.
+            if !all && !problem.coming {
+                problem.severity = problem.severity.min(Severity::Warning);
+            }
+            exam.tell(problem);
         }
     }
 }
@@ -166,7 +135,7 @@ fn said<'a>(conditions: &'a [Condition], of: &str, generation: i64) -> Said<'a> 
 }
 
 /// A condition's reason and message, to stand within a sentence.
-fn words(condition: &Condition) -> String {
+pub(super) fn words(condition: &Condition) -> String {
     const ENOUGH: usize = 300;
     let text = [condition.reason.as_str(), condition.message.as_str()];
     let text: Vec<&str> = text.into_iter().filter(|text| !text.trim().is_empty()).collect();

@@ -1,12 +1,16 @@
 //! Checks of an ingress: its class, address, certificate's hosts, rules and conflicts.
 
 use super::check::{
-    ING001, ING002, ING003, ING006, ING007, ING008, ING010, ING011, ING013, ING014, ING015, ING020,
+    ING001, ING002, ING003, ING006, ING007, ING008, ING009, ING010, ING011, ING012, ING013, ING014, ING015,
+    ING020, TLS003, TLS005,
 };
-use super::{Exam, Severity, StepKind, backend};
+use super::exam::{Problem, Seen};
+use super::{Exam, Severity, StepKind, backend, tls as certificates};
 use crate::inventory::{Lookup, Tag};
-use crate::kind::{Ingress, IngressClass, Kind};
-use crate::route::{BackendPort, Entry, HostPattern, ObjectRef, PathMatch, Route, ingress as routes};
+use crate::kind::{Ambiguity, BackendPlace, Ingress, IngressClass, Kind, TlsSecret};
+use crate::route::{
+    BackendPort, Entry, HostPattern, ObjectRef, PathMatch, Route, TlsSource, ingress as routes,
+};
 
 /// Controllers that nobody maintains any more, and since when.
 const RETIRED: [(&str, &str, &str); 1] = [("k8s.io/ingress-nginx", "ingress-nginx", "March 2026")];
@@ -110,6 +114,22 @@ fn several_defaults(exam: &mut Exam<'_, '_>, object: &ObjectRef) {
 
 fn address(exam: &mut Exam<'_, '_>, ingress: &Ingress, route: &Route) {
     exam.step(StepKind::Address, None, None);
+    let errors: Vec<String> = ingress
+        .port_errors()
+        .iter()
+        .map(|it| {
+            format!("{} at port {} of {}", it.error, it.port, it.address).trim_end_matches(" of ").to_owned()
+        })
+        .collect();
+    if !errors.is_empty() {
+        exam.find(
+            ING009,
+            &route.object,
+            "status.loadBalancer.ingress",
+            format!("The load balancer tells of errors: {}.", errors.join("; ")),
+            "See what the controller and the cloud's load balancer say of this port.".to_owned(),
+        );
+    }
     if !route.addresses.is_empty() {
         exam.saw(format!("Published under {}.", route.addresses.join(", ")));
         return;
@@ -160,7 +180,9 @@ fn tls(exam: &mut Exam<'_, '_>, ingress: &Ingress, route: &Route) {
             }
         }
     }
-    if route.tls.is_none() {
+    if let Some(source) = &route.tls {
+        certificate(exam, ingress, route, source);
+    } else {
         exam.find(
             ING013,
             &route.object,
@@ -170,6 +192,72 @@ fn tls(exam: &mut Exam<'_, '_>, ingress: &Ingress, route: &Route) {
                 .to_owned(),
         );
     }
+}
+
+/// Whether the certificate that is named is there, is in order, and serves the host.
+fn certificate(exam: &mut Exam<'_, '_>, ingress: &Ingress, route: &Route, source: &TlsSource) {
+    let (reader, settings) = (exam.reader, exam.settings);
+    let mut seen = Seen::default();
+    let field = format!("{}.secretName", source.field);
+    if source.secrets.is_empty() {
+        seen.problems.push(Problem::new(
+            TLS005,
+            &route.object,
+            field.clone(),
+            "The TLS entry names no Secret, so the controller serves its default certificate.".to_owned(),
+            "Name a Secret, unless the default certificate is meant.",
+        ));
+    }
+    for secret in &source.secrets {
+        let namespace = secret.namespace.as_deref();
+        let found = reader.get::<TlsSecret>(namespace, &secret.name);
+        match found {
+            Lookup::Found(found) if found.r#type == certificates::TLS => {
+                certificates::contents(reader, settings, found, &mut seen);
+                if !certificates::serves(found, &route.host) && !another_serves(exam, ingress, route) {
+                    seen.problems.push(Problem::new(
+                        TLS003,
+                        &route.object,
+                        format!("{}.host", route.field.split(".http").next().unwrap_or_default()),
+                        format!(
+                            "The certificate in Secret {} is not for {}, but for {}.",
+                            secret.name,
+                            route.host,
+                            certificates::names(found)
+                        ),
+                        "Use a certificate with this name, or a wildcard for its last label.",
+                    ));
+                }
+            }
+            Lookup::Unknown(unknown) => seen.unknown.push(unknown),
+            // Only secrets of this type are watched, so one of another type isn't seen.
+            Lookup::Found(_) | Lookup::Missing => seen.problems.push(Problem::new(
+                ING012,
+                &route.object,
+                field.clone(),
+                format!(
+                    "There is no Secret {} in namespace {}, or it is not of type {}.",
+                    secret.name,
+                    namespace.unwrap_or_default(),
+                    certificates::TLS
+                ),
+                "Create the Secret, of this type, with a certificate and its key, or correct the name.",
+            )),
+        }
+        certificates::renewal(reader, settings, namespace, &secret.name, &mut seen);
+    }
+    exam.take(seen);
+}
+
+/// Whether the certificate of another entry serves the host, or may: controllers choose among all of them by the name that a client asks for.
+fn another_serves(exam: &Exam<'_, '_>, ingress: &Ingress, route: &Route) -> bool {
+    ingress.tls().iter().filter_map(|entry| entry.secret_name).any(|name| {
+        match exam.reader.get::<TlsSecret>(ingress.namespace(), name) {
+            Lookup::Found(secret) => certificates::serves(secret, &route.host),
+            Lookup::Unknown(_) => true,
+            Lookup::Missing => false,
+        }
+    })
 }
 
 fn rule(exam: &mut Exam<'_, '_>, ingress: &Ingress, route: &Route) {
@@ -187,6 +275,7 @@ fn rule(exam: &mut Exam<'_, '_>, ingress: &Ingress, route: &Route) {
             "Set the rule's host, unless it is meant for all.".to_owned(),
         );
     }
+    said_twice(exam, ingress, route);
     backend_named(exam, route);
     conflicts(exam, ingress, route);
 }
@@ -211,6 +300,35 @@ fn path(exam: &mut Exam<'_, '_>, route: &Route) {
             "Set pathType to ImplementationSpecific and switch expressions on for the controller, or write a plain path.".to_owned(),
         ),
         _ => {}
+    }
+}
+
+/// What the backend says twice: the API server refuses that, but manifests may have it.
+fn said_twice(exam: &mut Exam<'_, '_>, ingress: &Ingress, route: &Route) {
+    let is_default = route.field == "spec.defaultBackend";
+    let here = |place: BackendPlace| match place {
+        BackendPlace::Default => is_default,
+        BackendPlace::Path { rule, path } => !is_default && route.order == (rule, path),
+    };
+    let Some(field) = route.backends.first().map(|backend| backend.field.as_str()) else { return };
+    for (_, ambiguity) in ingress.ambiguities().into_iter().filter(|(place, _)| here(*place)) {
+        match ambiguity {
+            Ambiguity::ServiceAndResource => exam.find(
+                ING008,
+                &route.object,
+                field,
+                "The backend names both a Service and a resource, so the API server refuses it.".to_owned(),
+                "Leave one of the two.".to_owned(),
+            ),
+            Ambiguity::NameAndNumber => exam.find(
+                ING006,
+                &route.object,
+                format!("{field}.service.port"),
+                "The backend gives its Service's port by name and by number, so the API server refuses it."
+                    .to_owned(),
+                "Leave the name or the number.".to_owned(),
+            ),
+        }
     }
 }
 

@@ -194,3 +194,4 @@ fn a_severity_can_be_set() {
 }
 
 mod gateway;
+mod tls;

@@ -4,7 +4,7 @@ use super::super::check::GWC002;
 use super::{Door, Exam, Finding, Reader, Settings, StepKind, each_door, listener};
 use crate::inventory::Tag;
 use crate::kind::{Gateway, GatewayClass, GrpcRoute, HttpRoute, Kind};
-use crate::route::ObjectRef;
+use crate::route::{HostPattern, ObjectRef};
 
 /// What is wrong with what stands by itself.
 pub(in super::super) fn findings(reader: &Reader<'_>, settings: &Settings) -> Vec<Finding> {
@@ -23,7 +23,10 @@ pub(in super::super) fn findings(reader: &Reader<'_>, settings: &Settings) -> Ve
         let listeners = gateway.spec.listeners.iter().enumerate();
         let doors: Vec<_> = listeners.map(|(at, listener)| Door { gateway, at, listener }).collect();
         each_door(&mut exam, &doors, listener::problems);
-        each_door(&mut exam, &doors, listener::certificates);
+        each_door(&mut exam, &doors, |reader, settings, door| {
+            let host = HostPattern::of_gateway(door.listener.hostname());
+            listener::certificates(reader, settings, door, &host)
+        });
     }
     for class in reader.all::<GatewayClass>().objects {
         let used = reader.tagged::<Gateway>(None, Tag::class(class.name()));

@@ -1,7 +1,7 @@
 //! Checks of a gateway and of one of its listeners.
 
-use super::super::check::{GW002, GW003, GW004, GW005, GW006, GW008};
-use super::super::{Settings, Severity};
+use super::super::check::{GW002, GW003, GW004, GW005, GW006, GW008, TLS003};
+use super::super::{Settings, Severity, tls};
 use super::{Door, Problem, Reader, Said, Seen, class, not_said, said, words};
 use crate::inventory::{Lookup, Tag};
 use crate::kind::{
@@ -133,16 +133,21 @@ fn service_port(reader: &Reader<'_>, gateway: &Gateway, at: usize, listener: &Li
     ));
 }
 
-/// Whether a listener has the certificates that it names.
-pub(super) fn certificates(reader: &Reader<'_>, _: &Settings, door: &Door<'_>) -> Seen {
+/// Whether a listener has the certificates that it names, and one of them serves the host.
+pub(super) fn certificates(
+    reader: &Reader<'_>,
+    settings: &Settings,
+    door: &Door<'_>,
+    host: &HostPattern,
+) -> Seen {
     let mut seen = Seen::default();
     let Door { gateway, at, listener } = door;
     if !listener.terminates_tls() {
         return seen;
     }
     let field = format!("spec.listeners[{at}].tls");
-    let tls = listener.tls.clone().unwrap_or_default();
-    if tls.certificate_refs.is_empty() && tls.options.is_empty() {
+    let certificates = listener.tls.clone().unwrap_or_default();
+    if certificates.certificate_refs.is_empty() && certificates.options.is_empty() {
         seen.problems.push(Problem::new(
             GW004,
             &object(gateway),
@@ -151,12 +156,44 @@ pub(super) fn certificates(reader: &Reader<'_>, _: &Settings, door: &Door<'_>) -
             "Name a Secret with the certificate in tls.certificateRefs.",
         ));
     }
-    let mut explained = false;
-    for (nth, secret) in tls.certificate_refs.iter().enumerate() {
+    let (mut explained, mut held) = (false, Vec::new());
+    for (nth, secret) in certificates.certificate_refs.iter().enumerate() {
         let field = format!("{field}.certificateRefs[{nth}]");
-        explained |= !granted(reader, gateway, secret, &field, &mut seen)
-            || !there(reader, gateway, secret, &field, &mut seen);
+        let namespace = secret.namespace(&gateway.metadata.namespace);
+        if granted(reader, gateway, secret, &field, &mut seen) {
+            match there(reader, gateway, secret, &field, &mut seen) {
+                Some(Lookup::Found(found)) => {
+                    tls::contents(reader, settings, found, &mut seen);
+                    held.push(found);
+                }
+                Some(Lookup::Missing) => explained = true,
+                Some(Lookup::Unknown(_)) | None => {}
+            }
+            if secret.is_secret() {
+                tls::renewal(reader, settings, Some(namespace), &secret.name, &mut seen);
+            }
+        } else {
+            explained = true;
+        }
         shared(reader, gateway, secret, &field, &mut seen);
+    }
+    // One that can't be looked at may be the one that serves it.
+    if held.len() == certificates.certificate_refs.len()
+        && !held.is_empty()
+        && !held.iter().any(|secret| tls::serves(secret, host))
+    {
+        let names: Vec<String> = held.iter().map(|secret| tls::names(secret)).collect();
+        seen.problems.push(Problem::new(
+            TLS003,
+            &object(gateway),
+            format!("{field}.certificateRefs"),
+            format!(
+                "No certificate of the listener {} is for {host}: they are for {}.",
+                listener.name,
+                names.join(", ")
+            ),
+            "Use a certificate with this name, or a wildcard for its last label.",
+        ));
     }
     let conditions = gateway.listener_status(&listener.name).map(|status| status.conditions.as_slice());
     let resolved = said(conditions.unwrap_or_default(), "ResolvedRefs", gateway.metadata.generation);
@@ -208,21 +245,26 @@ fn granted(
     false
 }
 
-/// Whether a certificate's secret is there; tells it if not. What it holds is looked at elsewhere.
-fn there(
-    reader: &Reader<'_>,
+/// Whether a certificate's secret is there; tells it if not. `None` for what is no secret.
+fn there<'a>(
+    reader: &Reader<'a>,
     gateway: &Gateway,
     secret: &ObjectRefFields,
     field: &str,
     seen: &mut Seen,
-) -> bool {
+) -> Option<Lookup<'a, TlsSecret>> {
     let namespace = secret.namespace(&gateway.metadata.namespace);
     if !secret.is_secret() {
-        return true;
+        return None;
     }
-    match reader.get::<TlsSecret>(Some(namespace), &secret.name) {
+    // Only secrets of this type are watched, but manifests may have others.
+    let found = match reader.get::<TlsSecret>(Some(namespace), &secret.name) {
+        Lookup::Found(found) if found.r#type != tls::TLS => Lookup::Missing,
+        found => found,
+    };
+    match &found {
         Lookup::Found(_) => seen.evidence.push(format!("Secret {namespace}/{} is there.", secret.name)),
-        Lookup::Unknown(unknown) => seen.unknown.push(unknown),
+        Lookup::Unknown(unknown) => seen.unknown.push(unknown.clone()),
         Lookup::Missing => {
             seen.problems.push(Problem::new(
                 GW004,
@@ -231,10 +273,9 @@ fn there(
                 format!("There is no TLS Secret {} in namespace {namespace}.", secret.name),
                 "Create the Secret, of type kubernetes.io/tls, with a certificate and its key, or correct the name.",
             ));
-            return false;
         }
     }
-    true
+    Some(found)
 }
 
 /// Other gateways with the same certificate.

@@ -1,6 +1,6 @@
 //! Checks of what a route is attached to.
 
-use super::super::check::{RT001, RT002, RT003, RT004, RT008, RT011};
+use super::super::check::{Check, RT001, RT002, RT003, RT004, RT008, RT011};
 use super::{Case, Exam, Said, Severity, not_said, said, words};
 use crate::inventory::{Lookup, Unknown, Why};
 use crate::kind::{Gateway, Kind, Listener, ParentRef, RouteParentStatus, Service};
@@ -93,7 +93,7 @@ fn refusal(
     wanted: &ParentRef,
     gateway: &Gateway,
     listeners: &[(&Listener, Answer)],
-) -> Option<(super::Check, String, String)> {
+) -> Option<(Check, String, String)> {
     if listeners.iter().any(|(_, answer)| !answer.hosts().is_empty()) {
         return None;
     }
