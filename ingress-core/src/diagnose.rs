@@ -31,6 +31,7 @@ mod check;
 mod exam;
 mod gateway;
 mod ingress;
+mod network;
 mod pod;
 mod tls;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::check::{
     ING004, ING005, RT005, RT006, SVC001, SVC002, SVC003, SVC004, SVC005, SVC006, SVC007, SVC010, SVC012,
 };
-use super::{Exam, Severity, StepKind, gateway, ingress, pod};
+use super::{Exam, Severity, StepKind, gateway, ingress, network, pod};
 use crate::inventory::{Lookup, Many, Tag, Unknown, Why};
 use crate::kind::{EndpointSlice, IntOrString, Pod, Service, ServicePort, ServicePortSpec};
 use crate::route::{Backend, BackendPort, ObjectRef, Route};
@@ -38,6 +38,7 @@ pub(super) fn examine(exam: &mut Exam<'_, '_>, route: &Route, at: usize, backend
     }
     endpoints(exam, at, &backend.object, port, &selected);
     pod::examine(exam, at, &selected);
+    network::examine(exam, &service.metadata.namespace, port, &selected);
 }
 
 fn unknowable(object: &ObjectRef) -> Unknown {

@@ -82,6 +82,8 @@ checks! {
     POD006 Critical "a pod's node is not ready"
     POD007 Warning "a pod is stuck while it terminates"
     POD008 Critical "a pod lacks a ConfigMap or Secret that it needs"
+    NET001 Critical "a NetworkPolicy lets nobody reach the pods"
+    NET002 Info "a NetworkPolicy lets only some reach the pods"
     GWC001 Critical "the GatewayClass is not accepted"
     GWC002 Info "no Gateway is of this GatewayClass"
     GW001 Critical "the Gateway's class does not exist"

@@ -194,4 +194,5 @@ fn a_severity_can_be_set() {
 }
 
 mod gateway;
+mod network;
 mod tls;

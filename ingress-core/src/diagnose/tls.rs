@@ -219,11 +219,11 @@ fn issuer(reader: &Reader<'_>, certificate: &Certificate) -> Option<Problem> {
     let (object, ready) = match of.kind.as_str() {
         "" | "Issuer" => (
             ObjectRef::new("Issuer", namespace, &of.name),
-            readiness(reader.get::<Issuer>(namespace, &of.name), |issuer| issuer.condition("Ready")),
+            readiness(&reader.get::<Issuer>(namespace, &of.name), |issuer| issuer.condition("Ready")),
         ),
         "ClusterIssuer" => (
             ObjectRef::new("ClusterIssuer", None, &of.name),
-            readiness(reader.get::<ClusterIssuer>(None, &of.name), |issuer| issuer.condition("Ready")),
+            readiness(&reader.get::<ClusterIssuer>(None, &of.name), |issuer| issuer.condition("Ready")),
         ),
         _ => return None,
     };
@@ -257,7 +257,7 @@ enum Ready<'a> {
     Fine,
 }
 
-fn readiness<'a, K>(found: Lookup<'a, K>, condition: impl Fn(&'a K) -> Option<&'a Condition>) -> Ready<'a> {
+fn readiness<'a, K>(found: &Lookup<'a, K>, condition: impl Fn(&'a K) -> Option<&'a Condition>) -> Ready<'a> {
     match found {
         Lookup::Missing => Ready::Missing,
         Lookup::Unknown(_) => Ready::Fine,
