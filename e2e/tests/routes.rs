@@ -36,6 +36,8 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("TLS001", "certificates are judged by the time of day, and those of the fixtures by June 2026"),
     ("TLS002", "as TLS001"),
     ("TLS003", "as TLS001"),
+    ("TLS006", "the definitions of cert-manager are not installed"),
+    ("TLS007", "as TLS006"),
     ("TLS008", "as TLS001"),
     ("TLS009", "as TLS001"),
     ("GW007", "the condition is the controller's, and its definition is the current one"),
