@@ -6,8 +6,8 @@ fn cluster() -> ClusterId {
 }
 
 fn pod(name: &str, labels: &[(&str, &str)]) -> Pod {
-    let mut pod = Pod::default();
-    pod.metadata = Metadata { name: name.into(), namespace: "shop".into(), ..Metadata::default() };
+    let metadata = Metadata { name: name.into(), namespace: "shop".into(), ..Metadata::default() };
+    let mut pod = Pod { metadata, ..Pod::default() };
     pod.metadata.labels = labels.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
     pod
 }
