@@ -1,4 +1,4 @@
-// Writes each sample of a Kubernetes object as the API server would: its JSON anew, and its protobuf message beside it. The
+// Writes each sample of a Kubernetes object as the API server would: its JSON anew, and its protobuf message, in hexadecimal digits, beside it. The
 // decoders of ingress-core are tested with both, so that a wrong field number can't hide behind a test that writes what it reads.
 //
 //	cd e2e/servers && go run ./samples ../../ingress-core/src/kind/samples
@@ -6,6 +6,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -64,7 +65,14 @@ func write(path string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(strings.TrimSuffix(path, ".json")+".pb", protobuf, 0o644)
+	// As text, so that a change of it can be read.
+	var lines strings.Builder
+	for digits := hex.EncodeToString(protobuf); digits != ""; {
+		end := min(len(digits), 120)
+		lines.WriteString(digits[:end] + "\n")
+		digits = digits[end:]
+	}
+	return os.WriteFile(strings.TrimSuffix(path, ".json")+".hex", []byte(lines.String()), 0o644)
 }
 
 func main() {

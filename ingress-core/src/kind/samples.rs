@@ -1,14 +1,20 @@
 //! Objects as Kubernetes itself writes them, in JSON and in protobuf: `e2e/servers/samples` made the files in `samples/` with
-//! Kubernetes' own types. Both must give one record, or a cluster's state would depend on how it was read.
+//! Kubernetes' own types; protobuf lies there as hexadecimal digits. Both must give one record, or a cluster's state would depend on how it was read.
 
 use super::{
     Ambiguity, BackendPlace, DeploymentMeta, EndpointSlice, Endpoints, Event, Ingress, IngressClass, Kind,
     LabelSelector, MESSAGE_BYTES, NetworkPolicy, Pod, ReplicaSetMeta, Service,
 };
 
-fn one_record<K: Kind>(name: &str, json: &str, protobuf: &[u8]) -> K {
+fn bytes(hexadecimal: &str) -> Vec<u8> {
+    let digits: Vec<u8> = hexadecimal.bytes().filter(|digit| !digit.is_ascii_whitespace()).collect();
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+    digits.chunks(2).map(byte).collect()
+}
+
+fn one_record<K: Kind>(name: &str, json: &str, protobuf: &str) -> K {
     let record = K::decode_json(&mut serde_json::Deserializer::from_str(json)).unwrap();
-    assert_eq!(K::decode_protobuf(protobuf).unwrap(), record, "{name} in protobuf");
+    assert_eq!(K::decode_protobuf(&bytes(protobuf)).unwrap(), record, "{name} in protobuf");
     assert_eq!(K::restore(&record.stored()).unwrap(), record, "{name} as it is stored");
     record
 }
@@ -17,7 +23,7 @@ fn one_record<K: Kind>(name: &str, json: &str, protobuf: &[u8]) -> K {
 macro_rules! sample {
     ($kind:ty, $name:literal) => {{
         let json = include_str!(concat!("samples/", $name, ".json"));
-        one_record::<$kind>($name, json, include_bytes!(concat!("samples/", $name, ".pb")))
+        one_record::<$kind>($name, json, include_str!(concat!("samples/", $name, ".hex")))
     }};
 }
 
