@@ -23,7 +23,7 @@ use crate::error::ErrorKind;
 use crate::key::{ClusterId, LaneScope, Namespace, ObjectKey};
 use crate::kind::{
     BackendTlsPolicy, BackendTrafficPolicy, Gateway, GatewayClass, GrpcRoute, HttpRoute, IngressRoute,
-    ReferenceGrant, TlsRoute, VirtualService,
+    ReferenceGrant, Resource, TlsRoute, VirtualService,
 };
 use crate::kind::{
     Certificate, ClusterIssuer, DeploymentMeta, EndpointSlice, Endpoints, Event, Ingress, IngressClass,
@@ -444,6 +444,19 @@ impl Inventory {
     pub fn object<K: Held>(&self, key: &ObjectKey) -> Option<&Arc<K>> {
         K::table(self).objects.get(key)
     }
+}
+
+/// Where a kind of this name lives.
+pub(crate) fn resource_of(name: &str) -> Option<Resource> {
+    macro_rules! look {
+        ($kind:ident) => {
+            if <$kind as Held>::NAME == name {
+                return Some(<$kind as crate::kind::Kind>::resource());
+            }
+        };
+    }
+    every_kind!(look);
+    None
 }
 
 #[cfg(test)]

@@ -116,6 +116,7 @@ checks! {
     TLS007 Warning "the certificate's issuer is missing, or not ready"
     TLS008 Warning "a certificate that clients refuse"
     TLS009 Info "the issuer's certificate is not in the Secret"
+    TRC001 Info "a kind may not be read"
 }
 
 #[cfg(test)]

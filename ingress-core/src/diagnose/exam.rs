@@ -1,7 +1,9 @@
 //! A diagnosis while it is made.
 
+use super::check::TRC001;
 use super::{Check, Diagnosis, Finding, Settings, Severity, Step, StepKind, Verdict};
-use crate::inventory::{Reader, Unknown};
+use crate::inventory::{Reader, Unknown, Why, resource_of};
+use crate::kind::Resource;
 use crate::route::{ObjectRef, Route};
 
 /// A diagnosis while it is made: the steps so far, and what was found.
@@ -49,9 +51,12 @@ impl<'r, 'a> Exam<'r, 'a> {
         }
     }
 
-    /// Notes that something is not known, so that this step can't be called passed.
+    /// Notes that something is not known, so that this step can't be called passed; and what would make it known, where that is a permission.
     pub(super) fn unknown(&mut self, unknown: Unknown) {
         self.worsen(Verdict::Unknown);
+        if let Some(problem) = (unknown.why == Why::Denied).then(|| permission(&unknown)).flatten() {
+            self.tell(problem);
+        }
         if let Some(step) = self.here().filter(|step| !step.unknown.contains(&unknown)) {
             step.unknown.push(unknown);
         }
@@ -117,7 +122,11 @@ impl<'r, 'a> Exam<'r, 'a> {
         });
         // To show a secret is to show its key.
         let describe = matches!(object.kind.as_ref(), "Pod" | "Secret");
-        let command = if describe { object.kubectl_describe() } else { object.kubectl_get() };
+        let command = match () {
+            () if check == TRC001 => can_i(&object),
+            () if describe => object.kubectl_describe(),
+            () => object.kubectl_get(),
+        };
         let field = Field::from(field).0;
         let finding = Finding { code: check.code, severity, object, field, cause, action, command };
         let at = self.findings.iter().position(|known| *known == finding).unwrap_or_else(|| {
@@ -139,6 +148,32 @@ impl<'r, 'a> Exam<'r, 'a> {
         let verdict = verdict(&self.steps, route);
         Diagnosis { verdict, steps: self.steps, findings: self.findings, until: self.reader.until() }
     }
+}
+
+/// The rule that would let a kind be read.
+fn permission(unknown: &Unknown) -> Option<Problem> {
+    let Resource { group, plural, .. } = resource_of(unknown.kind)?;
+    let namespace = unknown.namespace.as_deref();
+    let place = namespace.map(|name| format!(" in namespace {name}")).unwrap_or_default();
+    let cause =
+        format!("The credentials in use may not list and watch {plural}{place}, so this part is not known.");
+    let action = format!(
+        "Allow it with a rule for apiGroups [\"{group}\"], resources [\"{plural}\"], verbs [\"list\", \"watch\"]."
+    );
+    Some(Problem::new(TRC001, &ObjectRef::new(unknown.kind, namespace, "*"), "", cause, action))
+}
+
+/// The command that shows whether a kind may be read.
+fn can_i(object: &ObjectRef) -> String {
+    let resource = resource_of(&object.kind).map(|resource| match &*resource.group {
+        "" => resource.plural.into_owned(),
+        group => format!("{}.{group}", resource.plural),
+    });
+    let place = match &object.namespace {
+        Some(namespace) => format!("-n {namespace}"),
+        None => "--all-namespaces".to_owned(),
+    };
+    format!("kubectl auth can-i watch {} {place}", resource.unwrap_or_default())
 }
 
 /// Something that is wrong, before it is known how much it matters.
