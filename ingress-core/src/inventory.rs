@@ -266,11 +266,12 @@ macro_rules! inventory {
     };
 }
 
-// A number is never given twice, and never changes: 0 to 63. First what every hub watches; below the semicolon what it watches when it
-// is told to know routes (`HubBuilder::routes`).
+// A number is never given twice, and never changes: 0 to 63. First what every hub watches, and Endpoints, which clusters with slices would tell
+// everything twice by; below the semicolon what a hub watches when it is told to know routes (`HubBuilder::routes`).
 inventory! {
     ingresses: Ingress = 0 "Ingress",
     namespaces: NamespaceRecord = 1 "Namespace",
+    endpoints: Endpoints = 8 "Endpoints",
     ;
     ingress_classes: IngressClass = 2 "IngressClass",
     services: Service = 3 "Service",
@@ -278,7 +279,6 @@ inventory! {
     pods: Pod = 5 "Pod",
     tls_secrets: TlsSecret = 6 "Secret",
     network_policies: NetworkPolicy = 7 "NetworkPolicy",
-    endpoints: Endpoints = 8 "Endpoints",
     events: Event = 9 "Event",
     deployments: DeploymentMeta = 10 "Deployment",
     replica_sets: ReplicaSetMeta = 11 "ReplicaSet",
