@@ -238,9 +238,9 @@ impl HubBuilder {
     /// # Errors
     ///
     /// When the source's cluster is none of the hub's so far, or one of the kinds is watched there already.
-    #[expect(clippy::needless_pass_by_value, reason = "a source is handed over, as everywhere")]
-    pub fn routes(mut self, source: impl RouteSource + Clone) -> Result<Self, InvalidWatch> {
+    pub fn routes(mut self, source: impl RouteSource) -> Result<Self, InvalidWatch> {
         self.diagnosis.get_or_insert_default();
+        let source: Arc<dyn RouteSource> = Arc::new(source);
         routes::watch_all(self, &source)
     }
 

@@ -2,6 +2,7 @@
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::watched::AnyStore;
 use super::{HubBuilder, InvalidWatch};
@@ -18,9 +19,10 @@ macro_rules! route_source {
 
         impl<S: Cluster $(+ ResourceSource<crate::kind::$kind>)*> RouteSource for S {}
 
+        /// Watches each of them. Not generic over the source, so that the engine of twenty kinds is compiled here, once, and not in every program.
         pub(super) fn watch_all(
             hub: HubBuilder,
-            source: &(impl RouteSource + Clone),
+            source: &Arc<dyn RouteSource>,
         ) -> Result<HubBuilder, InvalidWatch> {
             $(let hub = hub.watch::<crate::kind::$kind>(source.clone())?;)*
             Ok(hub)
