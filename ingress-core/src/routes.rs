@@ -261,7 +261,8 @@ async fn run(
             table.apply(first);
             let gathered = tokio::time::sleep(gather);
             tokio::pin!(gathered);
-            loop {
+            // A timer waits for its next tick, however short it is.
+            while !gather.is_zero() {
                 tokio::select! {
                     biased;
                     () = &mut gathered => break,

@@ -213,9 +213,11 @@ async fn main() -> Result<()> {
         );
         all.push(measured);
     }
+    // A machine that is busy with other things misses the bar, not a multiple of it.
+    let bar = if quick { BAR * 4 } else { BAR };
     for measured in &all {
         let worst = measured.worst();
-        ensure!(worst <= BAR, "{} routes: {worst:?} per change, more than {BAR:?}", measured.routes);
+        ensure!(worst <= bar, "{} routes: {worst:?} per change, more than {bar:?}", measured.routes);
     }
     if let (Some(first), Some(last)) = (all.first(), all.last()) {
         let growth = last.worst().as_secs_f64() / first.worst().as_secs_f64();
