@@ -7,6 +7,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Plugin } from 'vite';
 import type { Item, Lane, PartialEntry } from '../src/lib/api/wire';
 import { FakeCluster } from './cluster.ts';
+import { diagnosisOf, routesOf } from './routes.ts';
 import { People, WAYS, problem, type Way } from './people.ts';
 
 const SCENARIOS = [
@@ -125,6 +126,8 @@ class MockServer {
       });
     } else if (/^\/api\/ingresses\/[^/]+\/[^/]+\/yaml$/.test(path)) {
       this.#yaml(path, response);
+    } else if (path.startsWith('/api/routes')) {
+      this.#routes(path, new URL(request.url ?? '/', 'http://mock').searchParams, response);
     } else if (path.startsWith('/mock/')) {
       this.#play(path.slice('/mock/'.length), response);
     } else {
@@ -172,6 +175,24 @@ class MockServer {
   #json(response: ServerResponse, body: unknown): void {
     response.setHeader('content-type', 'application/json');
     response.end(JSON.stringify(body));
+  }
+
+  /** Every third ingress lacks its service, every seventh is not known to have one. */
+  #routes(path: string, query: URLSearchParams, response: ServerResponse): void {
+    const [, , , id] = path.split('/');
+    const routes = this.#items().flatMap((item, at) => routesOf(item, at));
+    const staleSince = this.#scenario === 'stale' ? { demo: this.#since.toISOString() } : {};
+    if (id === undefined) {
+      const items = routes.filter((route) => route.name.includes(query.get('search') ?? ''));
+      this.#json(response, { items, staleSince });
+      return;
+    }
+    const route = routes.find((each) => each.id === id);
+    if (route === undefined) {
+      problem(response, 404, 'not-found', 'There is no such route.');
+      return;
+    }
+    this.#json(response, diagnosisOf(route));
   }
 
   #yaml(path: string, response: ServerResponse): void {

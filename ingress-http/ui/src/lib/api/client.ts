@@ -1,4 +1,4 @@
-import type { Health, Info, PartialEntry, Problem, Session } from './wire';
+import type { Diagnosis, Health, Info, PartialEntry, Problem, RouteList, Session } from './wire';
 
 /** An answer other than success, in words that can be shown. */
 export class ApiError extends Error {
@@ -131,8 +131,31 @@ export class ApiClient {
     return response.text();
   }
 
-  async #json(path: string): Promise<unknown> {
-    const response = await this.#get(path);
+  /** The routes that an ingress makes, each with its verdict; `null` where the server does not judge routes. */
+  async routesOf(
+    item: { cluster: string; namespace: string; name: string },
+    signal?: AbortSignal,
+  ): Promise<RouteList | null> {
+    const query = new URLSearchParams({ kind: 'Ingress', namespace: item.namespace, search: item.name });
+    try {
+      const list = (await this.#json(`api/routes?${query.toString()}`, signal)) as RouteList;
+      // The search also finds what only mentions the name.
+      const items = list.items.filter((route) => route.name === item.name && route.cluster === item.cluster);
+      return { ...list, items };
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 404) {
+        return null;
+      }
+      throw error;
+    }
+  }
+
+  async diagnosis(id: string, signal?: AbortSignal): Promise<Diagnosis> {
+    return (await this.#json(`api/routes/${encodeURIComponent(id)}/diagnosis`, signal)) as Diagnosis;
+  }
+
+  async #json(path: string, signal?: AbortSignal): Promise<unknown> {
+    const response = await this.#get(path, signal);
     if (!response.ok) {
       throw await errorOf(response);
     }

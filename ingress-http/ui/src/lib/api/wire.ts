@@ -123,6 +123,67 @@ export interface PartialEntry {
   staleSince: string | null;
 }
 
+/** `unknown` is a verdict of its own: nothing seen is wrong, but not all that matters was seen. */
+export type Verdict = 'ok' | 'degraded' | 'unknown' | 'broken';
+
+export interface ObjectName {
+  kind: string;
+  namespace: string | null;
+  name: string;
+}
+
+/** ROUTE, as far as this page shows it: one host with one path, and whether requests get through. */
+export interface Route extends ObjectName {
+  id: string;
+  cluster: string;
+  host: string | null;
+  path: { text: string; type: string };
+  method: string | null;
+  verdict: Verdict;
+  /** The step at which requests stop. */
+  fault: string | null;
+}
+
+export interface RouteList {
+  items: Route[];
+  staleSince: Record<string, string>;
+}
+
+export interface Finding {
+  code: string;
+  severity: 'critical' | 'warning' | 'info';
+  object: ObjectName;
+  field: string | null;
+  cause: string;
+  action: string;
+  command: string;
+}
+
+export interface NotKnown {
+  kind: string;
+  namespace: string | null;
+  name: string | null;
+  why: string;
+}
+
+export interface Step {
+  kind: string;
+  /** Of which backend; `null` for what all have in common. */
+  backend: number | null;
+  object: ObjectName | null;
+  state: Verdict;
+  evidence: string[];
+  /** Places in the diagnosis' findings. */
+  findings: number[];
+  unknown: NotKnown[];
+}
+
+export interface Diagnosis {
+  verdict: Verdict;
+  steps: Step[];
+  findings: Finding[];
+}
+
 /** `auth/session`: how people say who they are, and who this page's person is. */
 export interface Session {
   /** `none`, `bearer`, `oidc` or `elsewhere`. */
