@@ -34,6 +34,7 @@ mod ingress;
 mod network;
 mod pod;
 mod tls;
+mod workload;
 
 pub use check::{CHECKS, Check, Severity};
 pub(crate) use exam::Exam;

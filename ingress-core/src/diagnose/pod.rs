@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::check::{Check, POD001, POD002, POD003, POD004, POD005, POD006, POD007, POD008};
-use super::{Exam, Severity, StepKind};
+use super::{Exam, Severity, StepKind, workload};
 use crate::inventory::Many;
 use crate::kind::{ContainerStatus, Pod};
 use crate::route::ObjectRef;
@@ -40,6 +40,11 @@ pub(super) fn examine(exam: &mut Exam<'_, '_>, at: usize, pods: &Many<'_, Pod>) 
     let ready = pods.objects.iter().filter(|pod| serves(pod)).count();
     if !pods.objects.is_empty() {
         exam.saw(format!("{ready} of {} are ready.", super::backend::plural(pods.objects.len(), "pod")));
+        let workloads = workload::of(exam.reader, &pods.objects);
+        if !workloads.is_empty() {
+            let workloads: Vec<_> = workloads.into_iter().collect();
+            exam.saw(format!("Made by {}.", workloads.join(", ")));
+        }
     }
     for pod in &pods.objects {
         let deadline = stuck_at(exam, pod);

@@ -184,6 +184,46 @@ fn a_pod_that_fails_where_others_answer_is_no_outage() {
 }
 
 #[test]
+fn pods_are_told_by_what_made_them() {
+    let owned = |kind: &str, name: &str| {
+        format!(
+            "\n  ownerReferences:\n  - {{apiVersion: apps/v1, kind: {kind}, name: {name}, uid: u, controller: true}}"
+        )
+    };
+    let evidence = |text: &str| -> Vec<String> {
+        let cluster = ClusterId::new("c").unwrap();
+        let all =
+            diagnose_all(&inventory(&cluster, text), &cluster, NOW.parse().unwrap(), &Settings::default());
+        assert_eq!(all[0].diagnosis.verdict, Verdict::Ok, "{all:#?}");
+        all[0].diagnosis.steps.iter().flat_map(|step| step.evidence.clone()).collect()
+    };
+    let pods = fixture("ING004", "good")
+        .replace(
+            "name: cart-1\n  namespace: shop",
+            &format!("name: cart-1\n  namespace: shop{}", owned("ReplicaSet", "cart-7f")),
+        )
+        .replace(
+            "name: cart-2\n  namespace: shop",
+            &format!("name: cart-2\n  namespace: shop{}", owned("ReplicaSet", "cart-7f")),
+        );
+    assert!(pods.contains("ReplicaSet"), "{pods}");
+    let set = format!(
+        "apiVersion: apps/v1\nkind: ReplicaSet\nmetadata:\n  name: cart-7f\n  namespace: shop{}",
+        owned("Deployment", "cart")
+    );
+    let deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: cart\n  namespace: shop";
+    for (text, told) in [
+        (format!("{pods}\n---\n{set}\n---\n{deployment}"), "Made by Deployment cart."),
+        (format!("{pods}\n---\n{set}"), "Made by Deployment cart, which is gone."),
+        (format!("# unknown: Deployment denied\n{pods}\n---\n{set}"), "Made by Deployment cart."),
+        (format!("# unknown: ReplicaSet denied\n{pods}"), "Made by ReplicaSet cart-7f."),
+    ] {
+        let evidence = evidence(&text);
+        assert!(evidence.iter().any(|said| said == told), "{told}: {evidence:#?}");
+    }
+}
+
+#[test]
 fn a_severity_can_be_set() {
     let cluster = ClusterId::new("c").unwrap();
     let inventory = inventory(&cluster, &fixture("ING004", "bad"));
