@@ -2,7 +2,8 @@
 //!
 //! A [`Route`] is one host with one path and match, and the backends behind it. An object makes several: an ingress one for each path of each
 //! rule, an `HTTPRoute` one for each match of each rule and host name. What it says is as the object says it; whether that works
-//! is for [`diagnose`](crate::diagnose) to tell.
+//! is for [`diagnose`](crate::diagnose) to tell. How its requests are treated on the way, by annotations, filters and policies, is told as
+//! [`Setting`]s, in words that are no controller's own.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -19,10 +20,12 @@ pub(crate) mod ingress;
 pub mod matcher;
 mod owner;
 mod path;
+pub mod setting;
 
 pub use host::HostPattern;
 pub use owner::{Owner, OwnerKind};
 pub use path::PathMatch;
+pub use setting::{Fact, Setting};
 
 /// Names an object within its cluster.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -155,6 +158,8 @@ pub struct Route {
     pub addresses: Vec<String>,
     /// Where its certificate comes from; `None` where it is served without TLS.
     pub tls: Option<TlsSource>,
+    /// How its requests are treated, as far as the object and the policies that apply to it say so.
+    pub settings: Vec<Setting>,
     /// Who manages the object.
     pub owner: Option<Owner>,
     /// Where the rule and match stand in the object: equal matches are won by the first.

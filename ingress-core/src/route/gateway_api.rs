@@ -199,6 +199,7 @@ impl<'r, 'a> Template<'r, 'a> {
                     answers,
                     addresses: doors.addresses.clone(),
                     tls: doors.tls.clone(),
+                    settings: Vec::new(),
                     owner: self.owner.clone(),
                     order: (at, nth),
                     created: self.created,

@@ -131,6 +131,7 @@ impl Template<'_, '_> {
             answers: false,
             addresses: self.addresses.clone(),
             tls,
+            settings: Vec::new(),
             owner: self.owner.clone(),
             order,
             created: self.created,

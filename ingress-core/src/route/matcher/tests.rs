@@ -37,6 +37,7 @@ fn route(name: &str, entry: Entry, host: HostPattern, matches: RouteMatch) -> Ro
         answers: false,
         addresses: Vec::new(),
         tls: None,
+        settings: Vec::new(),
         owner: None,
         order: (0, 0),
         created: None,
