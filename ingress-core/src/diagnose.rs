@@ -34,6 +34,7 @@ mod ingress;
 mod network;
 mod pod;
 mod tls;
+mod treatment;
 mod workload;
 
 pub use check::{CHECKS, Check, Severity};

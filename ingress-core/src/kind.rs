@@ -40,7 +40,8 @@ mod typed;
 mod virtual_service;
 
 pub use backend_traffic_policy::{
-    BackendTrafficPolicy, BackendTrafficPolicySpec, HttpTimeout, TargetSelector, TcpTimeout, TrafficTimeout,
+    BackendTrafficPolicy, BackendTrafficPolicySpec, HttpTimeout, RateLimitRule, RateLimitRules,
+    RateLimitValue, RetryOn, TargetSelector, TcpTimeout, TrafficRateLimit, TrafficRetry, TrafficTimeout,
 };
 pub use certificate::{
     Certificate, CertificateSpec, CertificateStatus, ClusterIssuer, Issuer, IssuerRef, IssuerStatus,
@@ -51,14 +52,15 @@ pub use endpoint_slice::{
 pub use endpoints::{EndpointAddress, EndpointSubset, Endpoints, EndpointsPort};
 pub use event::{Event, MESSAGE_BYTES};
 pub use gateway_api::{
-    AllowedRoutes, BackendRef, BackendTlsPolicy, BackendTlsPolicySpec, BackendTlsValidation, GATEWAY_API,
-    Gateway, GatewayAddress, GatewayClass, GatewayClassSpec, GatewayClassStatus, GatewaySpec, GatewayStatus,
-    GrpcMethodMatch, GrpcRoute, GrpcRouteMatch, GrpcRouteRule, GrpcRouteSpec, HeaderModifier, HeaderName,
-    HttpPathMatch, HttpRoute, HttpRouteMatch, HttpRouteRule, HttpRouteSpec, HttpRouteTimeouts, Listener,
-    ListenerStatus, ListenerTls, ObjectRefFields, ParentRef, PathModifier, PolicyAncestorStatus,
-    PolicyStatus, PolicyTargetRef, ReferenceGrant, ReferenceGrantFrom, ReferenceGrantSpec, ReferenceGrantTo,
-    RequestMirror, RequestRedirect, RouteFilter, RouteGroupKind, RouteNamespaces, RouteParentStatus,
-    RouteStatus, TlsRoute, TlsRouteRule, TlsRouteSpec, UrlRewrite, ValueMatch,
+    AllowedRoutes, BackendRef, BackendTlsPolicy, BackendTlsPolicySpec, BackendTlsValidation, CorsFilter,
+    ExternalAuth, GATEWAY_API, Gateway, GatewayAddress, GatewayClass, GatewayClassSpec, GatewayClassStatus,
+    GatewaySpec, GatewayStatus, GrpcMethodMatch, GrpcRoute, GrpcRouteMatch, GrpcRouteRule, GrpcRouteSpec,
+    HeaderModifier, HeaderName, HttpPathMatch, HttpRoute, HttpRouteMatch, HttpRouteRetry, HttpRouteRule,
+    HttpRouteSpec, HttpRouteTimeouts, Listener, ListenerStatus, ListenerTls, ObjectRefFields, ParentRef,
+    PathModifier, PolicyAncestorStatus, PolicyStatus, PolicyTargetRef, ReferenceGrant, ReferenceGrantFrom,
+    ReferenceGrantSpec, ReferenceGrantTo, RequestMirror, RequestRedirect, RouteFilter, RouteGroupKind,
+    RouteNamespaces, RouteParentStatus, RouteStatus, SessionPersistence, TlsRoute, TlsRouteRule,
+    TlsRouteSpec, UrlRewrite, ValueMatch,
 };
 pub use ingress::{
     Ambiguity, Backend, BackendPlace, Ingress, IngressPath, IngressRule, IngressTls, PortError, ServicePort,

@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
@@ -158,8 +159,8 @@ pub struct Route {
     pub addresses: Vec<String>,
     /// Where its certificate comes from; `None` where it is served without TLS.
     pub tls: Option<TlsSource>,
-    /// How its requests are treated, as far as the object and the policies that apply to it say so.
-    pub settings: Vec<Setting>,
+    /// How its requests are treated, as far as the object and the policies that apply to it say so. The routes of an object share them.
+    pub settings: Vec<Arc<Setting>>,
     /// Who manages the object.
     pub owner: Option<Owner>,
     /// Where the rule and match stand in the object: equal matches are won by the first.

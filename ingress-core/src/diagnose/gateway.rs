@@ -4,7 +4,7 @@
 //! come in there, and so degrades it.
 
 use super::exam::{Problem, Seen};
-use super::{Exam, Finding, Settings, Severity, StepKind, backend};
+use super::{Exam, Finding, Settings, Severity, StepKind, backend, treatment};
 use crate::inventory::{Reader, Unknown, Why};
 use crate::kind::{Condition, Gateway, Listener};
 use crate::route::attach::{Common, Parent};
@@ -49,6 +49,7 @@ pub(super) fn examine(exam: &mut Exam<'_, '_>, case: &Case<'_, '_>, route: &Rout
     });
     exam.step(StepKind::Route, None, Some(route.object.clone()));
     exam.saw(format!("{} {}", route.host, route.matches));
+    treatment::tell(exam, route);
     rule::examine(exam, case, route);
     let stopped = exam.failed();
     for (at, target) in route.backends.iter().enumerate() {

@@ -5,7 +5,7 @@ use super::check::{
     ING020, TLS003, TLS005,
 };
 use super::exam::{Problem, Seen};
-use super::{Exam, Severity, StepKind, backend, tls as certificates};
+use super::{Exam, Severity, StepKind, backend, tls as certificates, treatment};
 use crate::inventory::{Lookup, Tag};
 use crate::kind::{Ambiguity, BackendPlace, Ingress, IngressClass, Kind, TlsSecret};
 use crate::route::{
@@ -263,6 +263,7 @@ fn another_serves(exam: &Exam<'_, '_>, ingress: &Ingress, route: &Route) -> bool
 fn rule(exam: &mut Exam<'_, '_>, ingress: &Ingress, route: &Route) {
     exam.step(StepKind::Route, None, Some(route.object.clone()));
     exam.saw(format!("{} {}", route.host, route.matches));
+    treatment::tell(exam, route);
     path(exam, route);
     if route.host == HostPattern::Any && route.field != "spec.defaultBackend" {
         let severity = if exam.settings.forbid_catch_all { Severity::Critical } else { ING015.severity };

@@ -8,8 +8,8 @@ use super::gateway_api::{PolicyStatus, PolicyTargetRef};
 use super::record::{Metadata, nullable, present, record};
 use super::{LabelExpression, Resource};
 
-/// What is kept of a policy of how Envoy Gateway sends requests on: metadata, its targets, timeouts, which of its settings there are, and
-/// what controllers say of it.
+/// What is kept of a policy of how Envoy Gateway sends requests on: metadata, its targets, timeouts, retries and rate limits,
+/// whether it breaks circuits, and what controllers say of it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -38,12 +38,10 @@ pub struct BackendTrafficPolicySpec {
     pub target_selectors: Vec<TargetSelector>,
     /// `timeout`.
     pub timeout: Option<TrafficTimeout>,
-    /// Whether there is `retry`.
-    #[serde(deserialize_with = "present")]
-    pub retry: bool,
-    /// Whether there is `rateLimit`.
-    #[serde(deserialize_with = "present")]
-    pub rate_limit: bool,
+    /// `retry`.
+    pub retry: Option<TrafficRetry>,
+    /// `rateLimit`.
+    pub rate_limit: Option<TrafficRateLimit>,
     /// Whether there is `circuitBreaker`.
     #[serde(deserialize_with = "present")]
     pub circuit_breaker: bool,
@@ -99,6 +97,75 @@ pub struct HttpTimeout {
     pub max_connection_duration: Option<String>,
 }
 
+/// `spec.retry` of a [`BackendTrafficPolicy`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[non_exhaustive]
+pub struct TrafficRetry {
+    /// `numRetries`; unset means 2.
+    pub num_retries: Option<i32>,
+    /// `retryOn`.
+    #[serde(deserialize_with = "nullable")]
+    pub retry_on: RetryOn,
+}
+
+/// `retry.retryOn`: after which failures.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[non_exhaustive]
+pub struct RetryOn {
+    /// `triggers`, such as `connect-failure`.
+    #[serde(deserialize_with = "nullable")]
+    pub triggers: Vec<String>,
+    /// `httpStatusCodes`.
+    #[serde(deserialize_with = "nullable")]
+    pub http_status_codes: Vec<i32>,
+}
+
+/// `spec.rateLimit` of a [`BackendTrafficPolicy`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct TrafficRateLimit {
+    /// `local`: each proxy counts by itself.
+    #[serde(deserialize_with = "nullable")]
+    pub local: RateLimitRules,
+    /// `global`: all proxies count together.
+    #[serde(deserialize_with = "nullable")]
+    pub global: RateLimitRules,
+}
+
+/// The rules of a rate limit.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct RateLimitRules {
+    /// `rules`, without which requests they are for.
+    #[serde(deserialize_with = "nullable")]
+    pub rules: Vec<RateLimitRule>,
+}
+
+/// One of a rate limit's `rules`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct RateLimitRule {
+    /// `limit`.
+    #[serde(deserialize_with = "nullable")]
+    pub limit: RateLimitValue,
+}
+
+/// `limit` of a rule: so many requests in a unit of time.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct RateLimitValue {
+    /// `requests`.
+    pub requests: i64,
+    /// `unit`: `Second`, `Minute`, `Hour`, `Day`, `Month` or `Year`.
+    pub unit: String,
+}
+
 impl BackendTrafficPolicy {
     fn tidy(&mut self) {
         self.metadata.tidy();
@@ -118,7 +185,7 @@ record!(
         "BackendTrafficPolicy",
         "backendtrafficpolicies"
     ),
-    "backendtrafficpolicy/1",
+    "backendtrafficpolicy/2",
     json
 );
 
@@ -142,7 +209,9 @@ mod tests {
             BackendTrafficPolicy::decode_json(&mut serde_json::Deserializer::from_str(text)).unwrap();
         assert_eq!(policy.targets().map(|target| target.name.as_str()).collect::<Vec<_>>(), ["cart"]);
         let spec = &policy.spec;
-        assert_eq!((spec.rate_limit, spec.retry, spec.circuit_breaker), (true, false, true));
+        assert_eq!((&spec.retry, spec.circuit_breaker), (&None, true));
+        let limit = &spec.rate_limit.as_ref().unwrap().global.rules[0].limit;
+        assert_eq!((limit.requests, limit.unit.as_str()), (3, "Hour"));
         assert_eq!(
             spec.timeout.as_ref().and_then(|timeout| timeout.http.as_ref()).unwrap().request_timeout,
             Some("5s".into())

@@ -17,7 +17,8 @@ mod tls_route;
 
 pub use backend_tls_policy::{BackendTlsPolicy, BackendTlsPolicySpec, BackendTlsValidation};
 pub use filter::{
-    HeaderModifier, HeaderName, PathModifier, RequestMirror, RequestRedirect, RouteFilter, UrlRewrite,
+    CorsFilter, ExternalAuth, HeaderModifier, HeaderName, PathModifier, RequestMirror, RequestRedirect,
+    RouteFilter, UrlRewrite,
 };
 pub use gateway::{
     AllowedRoutes, Gateway, GatewayAddress, GatewaySpec, GatewayStatus, Listener, ListenerStatus,
@@ -26,7 +27,8 @@ pub use gateway::{
 pub use gateway_class::{GatewayClass, GatewayClassSpec, GatewayClassStatus};
 pub use grpc_route::{GrpcMethodMatch, GrpcRoute, GrpcRouteMatch, GrpcRouteRule, GrpcRouteSpec};
 pub use http_route::{
-    HttpPathMatch, HttpRoute, HttpRouteMatch, HttpRouteRule, HttpRouteSpec, HttpRouteTimeouts, ValueMatch,
+    HttpPathMatch, HttpRoute, HttpRouteMatch, HttpRouteRetry, HttpRouteRule, HttpRouteSpec,
+    HttpRouteTimeouts, SessionPersistence, ValueMatch,
 };
 pub use reference::{BackendRef, ObjectRefFields, ParentRef, PolicyTargetRef};
 pub use reference_grant::{ReferenceGrant, ReferenceGrantFrom, ReferenceGrantSpec, ReferenceGrantTo};

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::attach::{Common, Parent, entry};
+use super::setting::gateway_api::{self as setting, Rule};
 use super::{
     Backend, BackendPort, Entry, HostPattern, ObjectRef, Owner, PathMatch, Route, RouteId, RouteMatch,
     TlsSource, ValueMatch,
@@ -24,11 +25,19 @@ pub(crate) fn http_routes(reader: &Reader<'_>, route: &HttpRoute) -> Vec<Route> 
         let every = [HttpRouteMatch::default()];
         let matches = if rule.matches.is_empty() { &every } else { rule.matches.as_slice() };
         let matches = matches.iter().map(http_match).collect();
-        template.rule(at, matches, &rule.backend_refs, answers(&rule.filters));
+        let said = Rule {
+            name: rule.name.as_deref(),
+            filters: &rule.filters,
+            timeouts: rule.timeouts.as_ref(),
+            retry: rule.retry.as_ref(),
+            session: rule.session_persistence.as_ref(),
+        };
+        template.rule(at, matches, &rule.backend_refs, said);
     }
     if route.spec.rules.is_empty() {
         // As the API server would have it: a rule for everything.
-        template.rule(0, vec![http_match(&HttpRouteMatch::default())], &[], false);
+        let said = Rule { name: None, filters: &[], timeouts: None, retry: None, session: None };
+        template.rule(0, vec![http_match(&HttpRouteMatch::default())], &[], said);
     }
     template.routes
 }
@@ -40,7 +49,14 @@ pub(crate) fn grpc_routes(reader: &Reader<'_>, route: &GrpcRoute) -> Vec<Route> 
         let every = [GrpcRouteMatch::default()];
         let matches = if rule.matches.is_empty() { &every } else { rule.matches.as_slice() };
         let matches = matches.iter().map(grpc_match).collect();
-        template.rule(at, matches, &rule.backend_refs, answers(&rule.filters));
+        let said = Rule {
+            name: rule.name.as_deref(),
+            filters: &rule.filters,
+            timeouts: None,
+            retry: None,
+            session: rule.session_persistence.as_ref(),
+        };
+        template.rule(at, matches, &rule.backend_refs, said);
     }
     template.routes
 }
@@ -178,10 +194,17 @@ impl<'r, 'a> Template<'r, 'a> {
         }
     }
 
-    fn rule(&mut self, at: usize, matches: Vec<RouteMatch>, backends: &[BackendRef], answers: bool) {
+    fn rule(&mut self, at: usize, matches: Vec<RouteMatch>, backends: &[BackendRef], said: Rule<'_>) {
         let field = format!("spec.rules[{at}]");
         let backends: Vec<_> =
             backends.iter().enumerate().map(|(nth, backend)| self.backend(&field, nth, backend)).collect();
+        let (own, answers) = (setting::of_rule(&self.object, &field, said), answers(said.filters));
+        let settings = |doors: &Doors| {
+            let policies = setting::of_policies(self.reader, &self.object, said.name, &doors.entries);
+            own.iter().cloned().chain(policies).collect::<Vec<_>>()
+        };
+        let settings: BTreeMap<_, _> =
+            self.hosts.iter().map(|(host, doors)| (host, settings(doors))).collect();
         for (nth, matches) in matches.into_iter().enumerate() {
             for (host, doors) in &self.hosts {
                 let copies = self.copies.entry((host.clone(), matches.to_string())).or_default();
@@ -199,7 +222,7 @@ impl<'r, 'a> Template<'r, 'a> {
                     answers,
                     addresses: doors.addresses.clone(),
                     tls: doors.tls.clone(),
-                    settings: Vec::new(),
+                    settings: settings.get(host).cloned().unwrap_or_default(),
                     owner: self.owner.clone(),
                     order: (at, nth),
                     created: self.created,

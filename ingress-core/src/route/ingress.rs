@@ -1,10 +1,12 @@
 //! The routes of an ingress.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use super::setting::annotation;
 use super::{
     Backend, BackendPort, Entry, HostPattern, ObjectRef, Owner, PathMatch, Route, RouteId, RouteMatch,
-    TlsSource,
+    Setting, TlsSource,
 };
 use crate::inventory::{Lookup, Reader};
 use crate::kind::{self, Ingress, IngressClass, IngressTls, Kind, ServicePort};
@@ -14,10 +16,12 @@ pub(crate) fn routes(reader: &Reader<'_>, ingress: &Ingress) -> Vec<Route> {
     let object = ObjectRef::new("Ingress", ingress.namespace(), ingress.name());
     let (labels, annotations) = (ingress.labels(), ingress.annotations());
     let owner = Owner::of(|key| value(&labels, key), |key| value(&annotations, key));
+    let entry = entry(reader, ingress);
     let template = Template {
         reader,
         owner,
-        entry: entry(reader, ingress),
+        settings: annotation::settings(ingress, &entry),
+        entry,
         addresses: ingress.addresses().into_iter().map(str::to_owned).collect(),
         tls: ingress.tls(),
         created: ingress.creation_timestamp().and_then(|time| time.parse().ok()),
@@ -68,6 +72,7 @@ struct Template<'r, 'i> {
     object: ObjectRef,
     owner: Option<Owner>,
     entry: Entry,
+    settings: Vec<Arc<Setting>>,
     addresses: Vec<String>,
     tls: Vec<IngressTls<'i>>,
     created: Option<crate::clock::Timestamp>,
@@ -131,7 +136,7 @@ impl Template<'_, '_> {
             answers: false,
             addresses: self.addresses.clone(),
             tls,
-            settings: Vec::new(),
+            settings: self.settings.clone(),
             owner: self.owner.clone(),
             order,
             created: self.created,

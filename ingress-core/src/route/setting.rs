@@ -14,6 +14,10 @@ use serde::Serialize;
 
 use super::ObjectRef;
 
+pub(crate) mod annotation;
+pub(crate) mod gateway_api;
+mod value;
+
 /// How many bytes of a value are kept as it was written.
 pub const RAW_BYTES: usize = 256;
 

@@ -153,8 +153,8 @@ fn settings(policy: &BackendTrafficPolicy) -> String {
     let spec = &policy.spec;
     let parts = [
         ("timeouts", spec.timeout.is_some()),
-        ("retries", spec.retry),
-        ("a rate limit", spec.rate_limit),
+        ("retries", spec.retry.is_some()),
+        ("a rate limit", spec.rate_limit.is_some()),
         ("a circuit breaker", spec.circuit_breaker),
     ];
     let parts: Vec<&str> = parts.into_iter().filter(|(_, set)| *set).map(|(name, _)| name).collect();

@@ -10,7 +10,7 @@ use crate::kind::record::nullable;
 #[serde(rename_all = "camelCase", default)]
 #[non_exhaustive]
 pub struct RouteFilter {
-    /// `type`, such as `RequestRedirect`; `CORS`, `ExternalAuth` and whatever comes later are known by this name only.
+    /// `type`, such as `RequestRedirect`; whatever comes later is known by this name only.
     pub r#type: String,
     /// `requestHeaderModifier`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -27,6 +27,12 @@ pub struct RouteFilter {
     /// `requestMirror`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_mirror: Option<RequestMirror>,
+    /// `cors`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cors: Option<CorsFilter>,
+    /// `externalAuth`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external_auth: Option<ExternalAuth>,
     /// `extensionRef`: an object of the implementation's own, in the route's namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extension_ref: Option<ObjectRefFields>,
@@ -117,4 +123,39 @@ pub struct RequestMirror {
     /// `percent` of the requests; unset means all of them, unless a fraction is given (which is not kept).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub percent: Option<i32>,
+}
+
+/// Tells browsers what pages of other origins may do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[non_exhaustive]
+pub struct CorsFilter {
+    /// `allowOrigins`.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "Vec::is_empty")]
+    pub allow_origins: Vec<String>,
+    /// `allowMethods`.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "Vec::is_empty")]
+    pub allow_methods: Vec<String>,
+    /// `allowHeaders`.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "Vec::is_empty")]
+    pub allow_headers: Vec<String>,
+    /// `exposeHeaders`.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "Vec::is_empty")]
+    pub expose_headers: Vec<String>,
+    /// `allowCredentials`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allow_credentials: Option<bool>,
+    /// `maxAge`, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<i32>,
+}
+
+/// Asks another service about each request.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[non_exhaustive]
+pub struct ExternalAuth {
+    /// `backendRef`: the service that is asked.
+    #[serde(deserialize_with = "nullable")]
+    pub backend_ref: ObjectRefFields,
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::GATEWAY_API;
 use super::filter::RouteFilter;
-use super::http_route::ValueMatch;
+use super::http_route::{SessionPersistence, ValueMatch};
 use super::reference::{BackendRef, ParentRef};
 use super::status::RouteStatus;
 use crate::kind::Resource;
@@ -57,6 +57,9 @@ pub struct GrpcRouteRule {
     /// `backendRefs`.
     #[serde(deserialize_with = "nullable")]
     pub backend_refs: Vec<BackendRef>,
+    /// `sessionPersistence`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_persistence: Option<SessionPersistence>,
 }
 
 /// One of a rule's `matches`: all that it names must hold.
@@ -102,6 +105,6 @@ impl GrpcRoute {
 record!(
     GrpcRoute,
     Resource::namespaced(GATEWAY_API, "v1", "GRPCRoute", "grpcroutes").or_older(&["v1alpha2"]),
-    "grpcroute/1",
+    "grpcroute/2",
     json
 );

@@ -59,6 +59,38 @@ pub struct HttpRouteRule {
     /// `timeouts`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeouts: Option<HttpRouteTimeouts>,
+    /// `retry`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry: Option<HttpRouteRetry>,
+    /// `sessionPersistence`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_persistence: Option<SessionPersistence>,
+}
+
+/// `retry` of a rule.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct HttpRouteRetry {
+    /// `codes`: the statuses after which it is tried again; of lost connections the implementation decides.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "Vec::is_empty")]
+    pub codes: Vec<i32>,
+    /// `attempts`: how often at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<i32>,
+}
+
+/// `sessionPersistence` of a rule: the requests of one client go to one pod.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[non_exhaustive]
+pub struct SessionPersistence {
+    /// `sessionName`: of the cookie or header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_name: Option<String>,
+    /// `type`: `Cookie` or `Header`; unset means `Cookie`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub r#type: Option<String>,
 }
 
 /// One of a rule's `matches`: all that it names must hold.
@@ -146,6 +178,6 @@ impl HttpRoute {
 record!(
     HttpRoute,
     Resource::namespaced(GATEWAY_API, "v1", "HTTPRoute", "httproutes").or_older(&["v1beta1"]),
-    "httproute/1",
+    "httproute/2",
     json
 );

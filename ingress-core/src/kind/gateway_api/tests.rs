@@ -103,7 +103,7 @@ fn an_http_route_keeps_all_that_routing_needs() {
                {"type":"RequestHeaderModifier","requestHeaderModifier":{"set":[{"name":"Authorization","value":"Bearer hush"}],"remove":["X-Old"]}},
                {"type":"URLRewrite","urlRewrite":{"path":{"type":"ReplacePrefixMatch","replacePrefixMatch":"/v2"}}},
                {"type":"RequestMirror","requestMirror":{"backendRef":{"name":"shadow","port":80},"fraction":{"numerator":1}}},
-               {"type":"CORS","cors":{"allowOrigins":["*"]}},
+               {"type":"CORS","cors":{"allowOrigins":["*"],"allowCredentials":true,"maxAge":5}},
                {"type":"SomethingNew","somethingNew":{"deep":[1,2]}}],
              "backendRefs":[{"name":"cart","port":80},{"name":"cart-2","port":80,"weight":0,"namespace":"next",
                 "filters":[{"type":"ResponseHeaderModifier","responseHeaderModifier":{"add":[{"name":"X","value":"y"}]}}]}],
@@ -129,6 +129,9 @@ fn an_http_route_keeps_all_that_routing_needs() {
     assert_eq!(api.backend_refs[1].object.namespace("shop"), "next");
     assert_eq!(api.backend_refs[1].filters.len(), 1);
     assert_eq!(api.filters[4].r#type, "SomethingNew");
+    let cors = api.filters[3].cors.as_ref().unwrap();
+    assert_eq!((&*cors.allow_origins[0], cors.allow_credentials, cors.max_age), ("*", Some(true), Some(5)));
+    assert_eq!(api.retry.as_ref().and_then(|retry| retry.attempts), Some(3));
     assert_eq!(api.filters[2].request_mirror.as_ref().unwrap().backend_ref.object.name, "shadow");
     assert_eq!(rest.filters[0].request_redirect.as_ref().unwrap().status_code, Some(301));
     assert!(!route.stored().contains("hush"), "what a proxy adds may be a credential");
@@ -143,6 +146,7 @@ fn other_kinds_keep_theirs() {
               "sessionPersistence":{"type":"Cookie"}}]}}"#,
     );
     assert_eq!(route.spec.rules[0].matches[1].method.as_ref().unwrap().kind(), "RegularExpression");
+    assert_eq!(route.spec.rules[0].session_persistence.as_ref().unwrap().r#type.as_deref(), Some("Cookie"));
     let route: TlsRoute = read(
         r#"{"metadata":{"name":"t","namespace":"shop"},"spec":{"hostnames":["db.example.com"],"parentRefs":[{"name":"edge"}],
             "rules":[{"backendRefs":[{"name":"db","port":5432}]}]},"status":null}"#,
