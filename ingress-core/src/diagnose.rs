@@ -28,11 +28,15 @@ use crate::route::{self, ObjectRef, Route};
 
 mod backend;
 mod check;
+mod event;
 mod exam;
 mod gateway;
 mod ingress;
+mod issuer;
 mod network;
 mod pod;
+mod protocol;
+mod service;
 mod tls;
 mod treatment;
 mod workload;
@@ -177,6 +181,9 @@ impl Diagnosis {
 pub struct Settings {
     /// How long after its creation something may be without what a controller has to add: an address, a condition. 5 minutes unless set.
     pub grace: Duration,
+    /// For how long something that happened is recent: a warning, a change of address. 1 hour unless set, which is for how long Kubernetes keeps
+    /// events.
+    pub recent: Duration,
     /// How long before its end a certificate is worth a warning. 30 days unless set.
     pub expiry_warning: Duration,
     /// How long before its end a certificate is critical. 7 days unless set.
@@ -192,6 +199,7 @@ impl Default for Settings {
         const DAY: u64 = 24 * 60 * 60;
         Self {
             grace: Duration::from_secs(5 * 60),
+            recent: Duration::from_secs(60 * 60),
             expiry_warning: Duration::from_secs(30 * DAY),
             expiry_critical: Duration::from_secs(7 * DAY),
             forbid_catch_all: false,

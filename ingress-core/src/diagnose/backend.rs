@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::check::{
     ING004, ING005, RT005, RT006, SVC001, SVC002, SVC003, SVC004, SVC005, SVC006, SVC007, SVC010, SVC012,
 };
-use super::{Exam, Severity, StepKind, gateway, ingress, network, pod};
+use super::{Exam, Severity, StepKind, event, gateway, ingress, network, pod, service as services};
 use crate::inventory::{Lookup, Many, Tag, Unknown, Why};
 use crate::kind::{EndpointSlice, IntOrString, Pod, Service, ServicePort, ServicePortSpec};
 use crate::route::{Backend, BackendPort, ObjectRef, Route};
@@ -32,12 +32,14 @@ pub(super) fn examine(exam: &mut Exam<'_, '_>, route: &Route, at: usize, backend
     }
     let selected = pods(exam, service);
     target_port(exam, &backend.object, service, port, &selected);
+    services::examine(exam, route, &backend.object, service, port, &selected);
     if exam.failed() {
         exam.not_reached(StepKind::Endpoints, Some(at));
         return;
     }
     endpoints(exam, at, &backend.object, port, &selected);
     pod::examine(exam, at, &selected);
+    event::examine(exam, &backend.object, &selected);
     network::examine(exam, &service.metadata.namespace, port, &selected);
 }
 
@@ -164,7 +166,8 @@ fn pods<'a>(exam: &Exam<'_, 'a>, service: &Service) -> Many<'a, Pod> {
     many
 }
 
-fn selects(selector: &BTreeMap<String, String>, labels: &BTreeMap<String, String>) -> bool {
+/// Whether a selector selects what has these labels.
+pub(super) fn selects(selector: &BTreeMap<String, String>, labels: &BTreeMap<String, String>) -> bool {
     selector.iter().all(|(key, value)| labels.get(key) == Some(value))
 }
 

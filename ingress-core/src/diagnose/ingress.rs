@@ -5,7 +5,7 @@ use super::check::{
     ING020, TLS003, TLS005,
 };
 use super::exam::{Problem, Seen};
-use super::{Exam, Severity, StepKind, backend, tls as certificates, treatment};
+use super::{Exam, Severity, StepKind, backend, issuer, tls as certificates, treatment};
 use crate::inventory::{Lookup, Tag};
 use crate::kind::{Ambiguity, BackendPlace, Ingress, IngressClass, Kind, TlsSecret};
 use crate::route::{
@@ -180,6 +180,7 @@ fn tls(exam: &mut Exam<'_, '_>, ingress: &Ingress, route: &Route) {
             }
         }
     }
+    issuer::examine(exam, ingress, route);
     if let Some(source) = &route.tls {
         certificate(exam, ingress, route, source);
     } else {

@@ -98,7 +98,7 @@ pub(super) fn examine(
 }
 
 /// The port of a pod that a service's port leads to.
-fn target(pod: &Pod, port: &ServicePortSpec) -> i32 {
+pub(super) fn target(pod: &Pod, port: &ServicePortSpec) -> i32 {
     let named = port.target_port.as_ref().and_then(IntOrString::name);
     named
         .and_then(|name| pod.ports().find(|known| known.name == name).map(|known| known.container_port))

@@ -235,4 +235,5 @@ fn a_severity_can_be_set() {
 
 mod gateway;
 mod network;
+mod service;
 mod tls;

@@ -1,6 +1,7 @@
 //! Checks of a gateway and of one of its listeners.
 
 use super::super::check::{GW002, GW003, GW004, GW005, GW006, GW008, TLS003};
+use super::super::service::pending;
 use super::super::{Settings, Severity, tls};
 use super::{Door, Problem, Reader, Said, Seen, class, not_said, said, words};
 use crate::inventory::{Lookup, Tag};
@@ -17,7 +18,7 @@ fn object(gateway: &Gateway) -> ObjectRef {
 }
 
 /// Whether requests come in by a listener, its certificate aside.
-pub(super) fn problems(reader: &Reader<'_>, _: &Settings, door: &Door<'_>) -> Seen {
+pub(super) fn problems(reader: &Reader<'_>, settings: &Settings, door: &Door<'_>) -> Seen {
     let mut seen = Seen::default();
     let Door { gateway, at, listener } = door;
     seen.evidence.push(format!(
@@ -30,7 +31,7 @@ pub(super) fn problems(reader: &Reader<'_>, _: &Settings, door: &Door<'_>) -> Se
     if !seen.fails() {
         accepted(gateway, *at, listener, &mut seen);
     }
-    service_port(reader, gateway, *at, listener, &mut seen);
+    service_of(reader, settings, door, &mut seen);
     seen
 }
 
@@ -105,8 +106,9 @@ fn conflicts(gateway: &Gateway, at: usize, listener: &Listener, seen: &mut Seen)
     ));
 }
 
-/// Whether the gateway's own service lets in what the listener waits for.
-fn service_port(reader: &Reader<'_>, gateway: &Gateway, at: usize, listener: &Listener, seen: &mut Seen) {
+/// Whether the gateway's own service has an address, and lets in what the listener waits for.
+fn service_of(reader: &Reader<'_>, settings: &Settings, door: &Door<'_>, seen: &mut Seen) {
+    let Door { gateway, at, listener } = door;
     let own = gateway.metadata.namespace.as_str();
     let tag = || Tag::gateway(own, gateway.name());
     let mut services = reader.tagged::<Service>(Some(own), tag()).objects;
@@ -114,6 +116,13 @@ fn service_port(reader: &Reader<'_>, gateway: &Gateway, at: usize, listener: &Li
         services.extend(reader.tagged::<Service>(Some(ENVOY_GATEWAY), tag()).objects);
     }
     let Some(first) = services.first() else { return };
+    for mut problem in services.iter().filter_map(|service| pending(reader, settings, service)) {
+        if !gateway.status.addresses.is_empty() {
+            // Its controller knows of another way in.
+            problem.severity = Severity::Info;
+        }
+        seen.problems.push(problem);
+    }
     if services.iter().any(|service| service.spec.ports.iter().any(|port| port.port == listener.port)) {
         return;
     }
