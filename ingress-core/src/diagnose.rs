@@ -26,6 +26,7 @@ use crate::kind::{GrpcRoute, HttpRoute, Ingress};
 use crate::route::attach::Common;
 use crate::route::{self, ObjectRef, Route};
 
+mod annotation;
 mod backend;
 mod check;
 mod event;

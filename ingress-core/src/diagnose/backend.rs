@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::check::{
     ING004, ING005, RT005, RT006, SVC001, SVC002, SVC003, SVC004, SVC005, SVC006, SVC007, SVC010, SVC012,
 };
-use super::{Exam, Severity, StepKind, event, gateway, ingress, network, pod, service as services};
+use super::{
+    Exam, Severity, StepKind, annotation, event, gateway, ingress, network, pod, service as services,
+};
 use crate::inventory::{Lookup, Many, Tag, Unknown, Why};
 use crate::kind::{EndpointSlice, IntOrString, Pod, Service, ServicePort, ServicePortSpec};
 use crate::route::{Backend, BackendPort, ObjectRef, Route};
@@ -17,6 +19,10 @@ pub(super) fn examine(exam: &mut Exam<'_, '_>, route: &Route, at: usize, backend
     if backend.object.kind != "Service" {
         // A bucket, say: something that its controller alone understands.
         exam.unknown(unknowable(&backend.object));
+        return;
+    }
+    if annotation::is_action(route, backend) {
+        annotation::action(exam, route, backend);
         return;
     }
     if !gateway::granted(exam, route, backend) {
@@ -43,7 +49,7 @@ pub(super) fn examine(exam: &mut Exam<'_, '_>, route: &Route, at: usize, backend
     network::examine(exam, &service.metadata.namespace, port, &selected);
 }
 
-fn unknowable(object: &ObjectRef) -> Unknown {
+pub(super) fn unknowable(object: &ObjectRef) -> Unknown {
     Unknown {
         kind: "backend",
         namespace: object.namespace.clone(),

@@ -5,7 +5,7 @@ use super::check::{
     ING020, TLS003, TLS005,
 };
 use super::exam::{Problem, Seen};
-use super::{Exam, Severity, StepKind, backend, issuer, tls as certificates, treatment};
+use super::{Exam, Severity, StepKind, annotation, backend, issuer, tls as certificates, treatment};
 use crate::inventory::{Lookup, Tag};
 use crate::kind::{Ambiguity, BackendPlace, Ingress, IngressClass, Kind, TlsSecret};
 use crate::route::{
@@ -279,6 +279,7 @@ fn rule(exam: &mut Exam<'_, '_>, ingress: &Ingress, route: &Route) {
     }
     said_twice(exam, ingress, route);
     backend_named(exam, route);
+    annotation::examine(exam, ingress, route);
     conflicts(exam, ingress, route);
 }
 

@@ -233,6 +233,7 @@ fn a_severity_can_be_set() {
     assert_eq!(report.findings.iter().map(|finding| finding.severity).collect::<Vec<_>>(), [Severity::Info]);
 }
 
+mod annotation;
 mod gateway;
 mod network;
 mod service;
