@@ -31,6 +31,7 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("ING006", "the API server refuses such an ingress"),
     ("ING008", "the API server refuses such an ingress"),
     ("ING014", "the API server refuses such an ingress"),
+    ("ING017", "the API server refuses such an object"),
     ("ING018", "the definitions of cert-manager are not installed"),
     ("POD007", "a deletion time can't be set"),
     ("SVC012", "a deletion time can't be set"),

@@ -37,6 +37,8 @@ mod issuer;
 mod network;
 mod pod;
 mod protocol;
+#[cfg(feature = "files")]
+mod removed;
 mod service;
 mod tls;
 mod treatment;

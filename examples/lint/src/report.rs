@@ -104,18 +104,9 @@ impl Located {
         }
     }
 
-    /// ING017: what no cluster takes any more, and so isn't in the inventory that the other checks look at.
+    /// What no cluster takes any more, and so isn't in the inventory that the other checks look at.
     fn removed(removed: &Removed) -> Self {
-        let Removed { id, api_version, since, instead, .. } = removed;
-        Self {
-            code: "ING017",
-            severity: Severity::Critical,
-            object: id.to_string(),
-            field: Some("apiVersion".to_owned()),
-            file: Some(removed.file.clone()),
-            at: removed.at,
-            cause: format!("Kubernetes {since} and later have no {api_version} of {}.", id.kind),
-            action: format!("Write it as {instead}; kubectl convert does it, where it is installed."),
-        }
+        let found = Self::of(diagnose::Finding::from(removed), &BTreeMap::new());
+        Self { file: Some(removed.file.clone()), at: removed.at, ..found }
     }
 }

@@ -65,6 +65,7 @@ checks! {
     ING014 Critical "the path is not valid for its type"
     ING015 Info "a rule for every host"
     ING016 Warning "an annotation that its controller does not read, or not as it is meant"
+    ING017 Critical "an API version that clusters no longer have"
     ING018 Warning "the issuer of the certificate does not exist, or two are named"
     ING019 Critical "an action of an AWS load balancer is missing, or can't be read"
     ING020 Warning "served by a controller that is retired"

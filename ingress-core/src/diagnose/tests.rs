@@ -1,16 +1,24 @@
 //! Each check against its fixtures, in `tests/checks/CODE/{bad,good}.yaml`: the bad one has the finding, the good one, which is the bad one
 //! mended, has not, and the verdict is another.
 //!
-//! The cluster is taken to be known completely. A line `# unknown: Pod denied` says that a kind is not.
+//! The cluster is taken to be known completely. A line `# unknown: Pod denied` says that a kind is not. A document of a version
+//! that clusters no longer have is not in the cluster, and told of as `lint` tells it.
 
 use super::*;
-use crate::inventory::{Held, Knowledge, Why, every_kind};
+use crate::inventory::{Held, Knowledge, Removed, Why, every_kind};
 use crate::kind::*;
+use crate::manifest::{Manifests, Options};
 
 const NOW: &str = "2026-06-01T00:00:00Z";
 
 fn folder(name: &str) -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+/// What of a fixture no cluster takes any more.
+fn removed(cluster: &ClusterId, text: &str) -> Vec<Removed> {
+    let manifests = Manifests::parse("fixture.yaml", text, &Options::default());
+    Inventory::new().take(cluster, &manifests.documents).removed
 }
 
 /// Reads a fixture. Its documents are what the cluster has.
@@ -34,9 +42,14 @@ fn inventory(cluster: &ClusterId, text: &str) -> Inventory {
         };
     }
     every_kind!(know);
+    let removed = removed(cluster, text);
     for document in text.split("\n---\n") {
         let value: serde_json::Value = serde_saphyr::from_str(document).unwrap();
         let kind = value["kind"].as_str().unwrap().to_owned();
+        let is = |gone: &Removed| gone.id.kind == kind && value["apiVersion"] == gone.api_version.as_str();
+        if removed.iter().any(is) {
+            continue;
+        }
         let mut read = false;
         macro_rules! read {
             ($kind:ident) => {
@@ -64,7 +77,8 @@ fn outcome(text: &str) -> (BTreeSet<&'static str>, Verdict, Vec<Finding>) {
     let (now, settings) = (NOW.parse().unwrap(), Settings::default());
     let all = diagnose_all(&inventory, &cluster, now, &settings);
     let verdict = all.iter().map(|assessed| assessed.diagnosis.verdict).max().unwrap_or(Verdict::Ok);
-    let findings = lint(&inventory, &cluster, now, &settings).findings;
+    let mut findings = lint(&inventory, &cluster, now, &settings).findings;
+    findings.extend(removed(&cluster, text).iter().map(Finding::from));
     (findings.iter().map(|finding| finding.code).collect(), verdict, findings)
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ingress_core::diagnose::{CHECKS, Severity};
+use ingress_core::diagnose::{CHECKS, Check, Severity};
 use ingress_core::manifest::{Location, STANDARD_INPUT};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
@@ -52,17 +52,15 @@ fn level(severity: Severity) -> &'static str {
 
 /// Those checks that found something.
 fn rules(report: &Report) -> Vec<Value> {
-    let rule = |code: &'static str| {
-        let check = CHECKS.iter().find(|check| check.code == code);
-        let title = check.map_or("the API version is one that clusters no longer have", |check| check.title);
-        let severity = check.map_or(Severity::Critical, |check| check.severity);
+    let codes = report.codes();
+    let rule = |check: &Check| {
         json!({
-            "id": code,
-            "shortDescription": {"text": title},
-            "defaultConfiguration": {"level": level(severity)},
+            "id": check.code,
+            "shortDescription": {"text": check.title},
+            "defaultConfiguration": {"level": level(check.severity)},
         })
     };
-    report.codes().into_iter().map(rule).collect()
+    CHECKS.iter().filter(|check| codes.contains(check.code)).map(rule).collect()
 }
 
 fn result(found: &Located) -> Value {
