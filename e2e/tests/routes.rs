@@ -33,6 +33,7 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("ING014", "the API server refuses such an ingress"),
     ("ING017", "the API server refuses such an object"),
     ("ING018", "the definitions of cert-manager are not installed"),
+    ("ING022", "what changed is told of for an hour"),
     ("POD007", "a deletion time can't be set"),
     ("SVC012", "a deletion time can't be set"),
     ("SVC013", "events are judged by the time of day, and those of the fixtures by June 2026"),

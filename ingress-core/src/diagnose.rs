@@ -28,7 +28,9 @@ use crate::route::{self, ObjectRef, Route};
 
 mod annotation;
 mod backend;
+mod change;
 mod check;
+mod controller;
 mod event;
 mod exam;
 mod gateway;

@@ -32,9 +32,12 @@ use crate::kind::{
 use crate::status::{LaneId, LaneState, LaneStatus};
 use crate::store::{Change, Snapshot};
 
+use history::History;
+
 mod dependency;
 #[cfg(feature = "files")]
 mod documents;
+mod history;
 mod index;
 mod reader;
 
@@ -43,6 +46,8 @@ pub(crate) use dependency::{Dependencies, Dependency, Touched};
 pub use documents::{Removed, Taken};
 #[cfg(feature = "files")]
 pub(crate) use documents::{decode, fault, is_known, is_of};
+pub use history::Past;
+pub(crate) use index::Software;
 pub use index::{Indexed, Tag};
 pub use reader::{Lookup, Many, Reader};
 
@@ -128,6 +133,7 @@ pub(crate) struct Table<K> {
     objects: OrdMap<ObjectKey, Arc<K>>,
     tags: OrdMap<Place, OrdSet<ObjectKey>>,
     lanes: OrdMap<LaneId, Knowledge>,
+    history: History,
     watched: bool,
 }
 
@@ -136,7 +142,13 @@ type Place = (ObjectKey, Tag);
 
 impl<K> Default for Table<K> {
     fn default() -> Self {
-        Self { objects: OrdMap::new(), tags: OrdMap::new(), lanes: OrdMap::new(), watched: false }
+        Self {
+            objects: OrdMap::new(),
+            tags: OrdMap::new(),
+            lanes: OrdMap::new(),
+            history: History::default(),
+            watched: false,
+        }
     }
 }
 
@@ -151,6 +163,7 @@ impl<K: Indexed> Table<K> {
     }
 
     fn remove(&mut self, key: &ObjectKey) {
+        self.history.forget(key);
         if let Some(old) = self.objects.remove(key) {
             self.untag(key, &old);
         }
@@ -193,7 +206,7 @@ impl<K: Indexed> Table<K> {
 
 /// Where a tag of an object is looked for.
 fn place(key: &ObjectKey, scoped: bool, tag: Tag) -> Place {
-    let namespace = key.namespace().filter(|_| scoped);
+    let namespace = key.namespace().filter(|_| scoped && !tag.is_wide());
     (ObjectKey::new(key.cluster().clone(), namespace, ""), tag)
 }
 
@@ -335,6 +348,7 @@ impl Inventory {
             Change::Modified { key, old, new } => {
                 // Set in any case: its revision is new.
                 table.insert(key, new);
+                table.history.note(key, old.as_ref(), new.as_ref(), touched.now());
                 if !old.equivalent(new) {
                     touched.object::<K>(key, Some(old), Some(new));
                 }

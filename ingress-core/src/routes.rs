@@ -258,7 +258,7 @@ async fn run(
             () = sleep(wait) => None,
         };
         if let Some(first) = first {
-            table.apply(first);
+            table.apply(first, wall_now());
             let gathered = tokio::time::sleep(gather);
             tokio::pin!(gathered);
             // A timer waits for its next tick, however short it is.
@@ -267,7 +267,7 @@ async fn run(
                     biased;
                     () = &mut gathered => break,
                     apply = streams.next() => match apply {
-                        Some(apply) => table.apply(apply),
+                        Some(apply) => table.apply(apply, wall_now()),
                         None => break,
                     },
                 }

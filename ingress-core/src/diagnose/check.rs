@@ -69,6 +69,8 @@ checks! {
     ING018 Warning "the issuer of the certificate does not exist, or two are named"
     ING019 Critical "an action of an AWS load balancer is missing, or can't be read"
     ING020 Warning "served by a controller that is retired"
+    ING021 Warning "nothing shows that the class's controller runs"
+    ING022 Info "the class's controller or an address changed lately"
     SVC001 Critical "the Service's selector matches no pod"
     SVC002 Critical "pods match, but none is ready"
     SVC003 Critical "no container declares the port that the Service targets by name"

@@ -4,9 +4,9 @@
 //! come in there, and so degrades it.
 
 use super::exam::{Problem, Seen};
-use super::{Exam, Finding, Settings, Severity, StepKind, backend, treatment};
+use super::{Exam, Finding, Settings, Severity, StepKind, backend, change, treatment};
 use crate::inventory::{Reader, Unknown, Why};
-use crate::kind::{Condition, Gateway, Listener};
+use crate::kind::{Condition, Gateway, Kind, Listener};
 use crate::route::attach::{Common, Parent};
 use crate::route::{ObjectRef, Route};
 
@@ -39,6 +39,12 @@ pub(super) fn examine(exam: &mut Exam<'_, '_>, case: &Case<'_, '_>, route: &Rout
         exam.saw("No address was published so far.");
     } else {
         exam.saw(format!("Published under {}.", route.addresses.join(", ")));
+    }
+    for door in &doors {
+        let object = ObjectRef::new("Gateway", door.gateway.namespace(), door.gateway.name());
+        let addresses: Vec<&str> =
+            door.gateway.status.addresses.iter().map(|address| address.value.as_str()).collect();
+        change::of_address::<Gateway>(exam, &object, &addresses.join(", "));
     }
     exam.step(StepKind::Tls, None, route.tls.as_ref().and_then(|tls| tls.secrets.first().cloned()));
     if route.tls.is_none() {

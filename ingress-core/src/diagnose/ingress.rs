@@ -5,7 +5,9 @@ use super::check::{
     ING020, TLS003, TLS005,
 };
 use super::exam::{Problem, Seen};
-use super::{Exam, Severity, StepKind, annotation, backend, issuer, tls as certificates, treatment};
+use super::{
+    Exam, Severity, StepKind, annotation, backend, change, controller, issuer, tls as certificates, treatment,
+};
 use crate::inventory::{Lookup, Tag};
 use crate::kind::{Ambiguity, BackendPlace, Ingress, IngressClass, Kind, TlsSecret};
 use crate::route::{
@@ -79,6 +81,7 @@ fn entry(exam: &mut Exam<'_, '_>, ingress: &Ingress, route: &Route) {
         }
     };
     let controller = &class.spec.controller;
+    change::of_class(exam, class);
     exam.saw(format!("Class {} belongs to the controller {controller}.", class.name()));
     if ingress.class().is_none() {
         several_defaults(exam, object);
@@ -130,6 +133,7 @@ fn address(exam: &mut Exam<'_, '_>, ingress: &Ingress, route: &Route) {
             "See what the controller and the cloud's load balancer say of this port.".to_owned(),
         );
     }
+    change::of_address::<Ingress>(exam, &route.object, &route.addresses.join(", "));
     if !route.addresses.is_empty() {
         exam.saw(format!("Published under {}.", route.addresses.join(", ")));
         return;
@@ -137,16 +141,21 @@ fn address(exam: &mut Exam<'_, '_>, ingress: &Ingress, route: &Route) {
     // Manifests have no status; whether a controller will publish one only a cluster can tell.
     let deadline = route.created.and_then(|created| created.checked_add(exam.settings.grace).ok());
     match deadline {
-        Some(deadline) if exam.reader.has_come(deadline) => exam.find(
-            ING010,
-            &route.object,
-            "status.loadBalancer.ingress",
-            format!(
-                "No controller has published an address for it since it was created at {}.",
-                ingress.creation_timestamp().unwrap_or_default()
-            ),
-            "See whether the class's controller runs, and what it logs about this Ingress.".to_owned(),
-        ),
+        Some(deadline) if exam.reader.has_come(deadline) => {
+            exam.find(
+                ING010,
+                &route.object,
+                "status.loadBalancer.ingress",
+                format!(
+                    "No controller has published an address for it since it was created at {}.",
+                    ingress.creation_timestamp().unwrap_or_default()
+                ),
+                "See whether the class's controller runs, and what it logs about this Ingress.".to_owned(),
+            );
+            if let Some(Lookup::Found(class)) = routes::class(exam.reader, ingress) {
+                controller::examine(exam, ingress, class);
+            }
+        }
         Some(_) => exam.saw("No address yet; it was created a moment ago."),
         None => exam.saw("No address: this is a manifest."),
     }

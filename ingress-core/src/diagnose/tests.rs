@@ -1,13 +1,16 @@
 //! Each check against its fixtures, in `tests/checks/CODE/{bad,good}.yaml`: the bad one has the finding, the good one, which is the bad one
 //! mended, has not, and the verdict is another.
 //!
-//! The cluster is taken to be known completely. A line `# unknown: Pod denied` says that a kind is not. A document of a version
-//! that clusters no longer have is not in the cluster, and told of as `lint` tells it.
+//! The cluster is taken to be known completely. A line `# unknown: Pod denied` says that a kind is not. A document with a line
+//! `# later: 2026-05-31T23:30:00Z` came to the cluster at that time, in place of what was there under its name. One of a version that clusters no
+//! longer have is not in the cluster, and told of as `lint` tells it.
 
 use super::*;
-use crate::inventory::{Held, Knowledge, Removed, Why, every_kind};
+use crate::inventory::{Held, Knowledge, Removed, Touched, Why, every_kind};
+use crate::key::ObjectKey;
 use crate::kind::*;
 use crate::manifest::{Manifests, Options};
+use crate::store::Change;
 
 const NOW: &str = "2026-06-01T00:00:00Z";
 
@@ -19,6 +22,15 @@ fn folder(name: &str) -> std::path::PathBuf {
 fn removed(cluster: &ClusterId, text: &str) -> Vec<Removed> {
     let manifests = Manifests::parse("fixture.yaml", text, &Options::default());
     Inventory::new().take(cluster, &manifests.documents).removed
+}
+
+/// Sets an object in place of another one, as a watch tells it.
+fn replace<K: Held>(inventory: &mut Inventory, cluster: &ClusterId, object: K, at: Timestamp) {
+    let key = ObjectKey::new(cluster.clone(), object.namespace(), object.name());
+    let old = inventory.object::<K>(&key).expect("it is there already").clone();
+    let mut touched = Touched::default();
+    touched.at(at);
+    inventory.apply(&Change::Modified { key, old, new: object.into() }, &mut touched);
 }
 
 /// Reads a fixture. Its documents are what the cluster has.
@@ -46,6 +58,7 @@ fn inventory(cluster: &ClusterId, text: &str) -> Inventory {
     for document in text.split("\n---\n") {
         let value: serde_json::Value = serde_saphyr::from_str(document).unwrap();
         let kind = value["kind"].as_str().unwrap().to_owned();
+        let later = document.lines().find_map(|line| line.strip_prefix("# later: "));
         let is = |gone: &Removed| gone.id.kind == kind && value["apiVersion"] == gone.api_version.as_str();
         if removed.iter().any(is) {
             continue;
@@ -56,10 +69,11 @@ fn inventory(cluster: &ClusterId, text: &str) -> Inventory {
                 if kind == $kind::resource().kind {
                     // Through text: some decoders borrow from it.
                     let json = value.to_string();
-                    inventory.insert(
-                        cluster,
-                        $kind::decode_json(&mut serde_json::Deserializer::from_str(&json)).unwrap(),
-                    );
+                    let object = $kind::decode_json(&mut serde_json::Deserializer::from_str(&json)).unwrap();
+                    match later {
+                        Some(at) => replace(&mut inventory, cluster, object, at.parse().unwrap()),
+                        None => inventory.insert(cluster, object),
+                    }
                     read = true;
                 }
             };
@@ -248,6 +262,7 @@ fn a_severity_can_be_set() {
 }
 
 mod annotation;
+mod controller;
 mod gateway;
 mod network;
 mod service;

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash};
 
 use super::{Held, Tag, place};
+use crate::clock::Timestamp;
 use crate::key::{ClusterId, ObjectKey};
 
 /// One thing that a judgement depends on, hashed.
@@ -69,11 +70,22 @@ impl Dependencies {
 /// What changes touched so far.
 #[derive(Debug, Default)]
 pub(crate) struct Touched {
+    now: Option<Timestamp>,
     dependencies: BTreeSet<Dependency>,
     objects: BTreeSet<(u8, ObjectKey)>,
 }
 
 impl Touched {
+    /// Says when the changes that come now were seen.
+    pub(crate) fn at(&mut self, now: Timestamp) {
+        self.now = Some(now);
+    }
+
+    /// When the changes that come now were seen; `None` where nobody said so.
+    pub(super) fn now(&self) -> Option<Timestamp> {
+        self.now
+    }
+
     pub(super) fn object<K: Held>(&mut self, key: &ObjectKey, old: Option<&K>, new: Option<&K>) {
         let (cluster, dependencies) = (key.cluster(), &mut self.dependencies);
         dependencies.insert(Dependency::object::<K>(key));

@@ -13,13 +13,34 @@ use crate::route::{HostPattern, PathMatch};
 pub struct Tag {
     what: &'static str,
     value: Arc<str>,
+    wide: bool,
 }
 
 impl Tag {
     /// A tag.
     #[must_use]
     pub fn new(what: &'static str, value: &str) -> Self {
-        Self { what, value: value.into() }
+        Self { what, value: value.into(), wide: false }
+    }
+
+    /// The same, looked for in the whole cluster whatever the kind's others are.
+    fn wide(what: &'static str, value: &str) -> Self {
+        Self { wide: true, ..Self::new(what, value) }
+    }
+
+    /// Whether it is looked for in the whole cluster.
+    pub(super) fn is_wide(&self) -> bool {
+        self.wide
+    }
+
+    /// The controller of ingresses that a pod runs, by its name in [`Software`].
+    pub(crate) fn runs(software: Software) -> Self {
+        Self::wide("runs", software.name())
+    }
+
+    /// The class of ingresses that were given an address; empty for those that name none.
+    pub(crate) fn published(class: &str) -> Self {
+        Self::new("published", class)
     }
 
     /// A label, with its value.
@@ -69,6 +90,12 @@ pub trait Indexed: Kind {
     /// Hands out every tag of the object, none of them twice.
     fn tags(&self, #[expect(unused_variables, reason = "there are none")] each: &mut dyn FnMut(Tag)) {}
 
+    /// What others rely on and what may change while the object stays: an address, an owner. Changes of it are remembered for a while
+    /// ([`Reader::before`](super::Reader::before)). `None` is nothing so far.
+    fn face(&self) -> Option<String> {
+        None
+    }
+
     /// Whether nothing that anybody judges by differs: all but the revision. The default says so of equal records only.
     fn equivalent(&self, other: &Self) -> bool {
         self == other
@@ -90,6 +117,9 @@ macro_rules! but_for_revision {
 }
 
 mod gateway;
+mod software;
+
+pub(crate) use software::Software;
 
 impl Indexed for Ingress {
     /// Of the whole cluster: hosts are shared across namespaces.
@@ -110,9 +140,17 @@ impl Indexed for Ingress {
         if self.default_backend().is_some() {
             claim(None, &PathMatch::Any);
         }
+        if !self.addresses().is_empty() {
+            tags.push(Tag::published(self.class().unwrap_or_default()));
+        }
         tags.sort_unstable();
         tags.dedup();
         tags.into_iter().for_each(each);
+    }
+
+    /// Its addresses, which DNS records follow.
+    fn face(&self) -> Option<String> {
+        Some(self.addresses().join(", ")).filter(|addresses| !addresses.is_empty())
     }
 }
 
@@ -120,6 +158,11 @@ impl Indexed for NamespaceRecord {}
 
 impl Indexed for IngressClass {
     but_for_revision!();
+
+    /// The controller that serves all ingresses of the class.
+    fn face(&self) -> Option<String> {
+        Some(self.spec.controller.clone())
+    }
 }
 
 impl Indexed for Service {
@@ -152,6 +195,9 @@ impl Indexed for Pod {
     fn tags(&self, each: &mut dyn FnMut(Tag)) {
         for (key, value) in &self.metadata.labels {
             each(Tag::label(key, value));
+        }
+        if let Some(software) = Software::of_pod(self) {
+            each(Tag::runs(software));
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
-use super::{Dependencies, Dependency, Held, Inventory, Tag, Unknown};
+use super::{Dependencies, Dependency, Held, Inventory, Past, Tag, Unknown};
 use crate::clock::Timestamp;
 use crate::key::{ClusterId, Namespace, ObjectKey};
 
@@ -95,10 +95,18 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// What an object was for others before it changed, if that was seen and is remembered ([`Indexed::face`](super::Indexed::face)).
+    #[must_use]
+    pub fn before<K: Held>(&self, namespace: Option<&str>, name: &str) -> Option<&'a Past> {
+        let key = ObjectKey::new(self.cluster.clone(), namespace, name);
+        self.note(Dependency::object::<K>(&key));
+        K::table(self.inventory).history.get(&key)
+    }
+
     /// All objects with a tag, in one namespace or, for kinds whose tags are the cluster's, in all of it.
     #[must_use]
     pub fn tagged<K: Held>(&self, namespace: Option<&str>, tag: Tag) -> Many<'a, K> {
-        let namespace = namespace.filter(|_| K::SCOPED);
+        let namespace = namespace.filter(|_| K::SCOPED && !tag.is_wide());
         self.note(Dependency::tag::<K>(self.cluster, namespace, &tag));
         let table = K::table(self.inventory);
         let place = (ObjectKey::new(self.cluster.clone(), namespace, ""), tag);

@@ -49,8 +49,9 @@ impl Table {
         }
     }
 
-    /// Takes a change in; it is judged later.
-    pub(super) fn apply(&mut self, apply: Apply) {
+    /// Takes a change in that was seen now; it is judged later.
+    pub(super) fn apply(&mut self, apply: Apply, now: Timestamp) {
+        self.touched.at(now);
         apply(&mut self.inventory, &mut self.touched);
     }
 

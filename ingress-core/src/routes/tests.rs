@@ -164,7 +164,7 @@ proptest! {
                 now = now.checked_add(Duration::from_secs(60 * u64::from(*minutes))).unwrap();
             }
             if let Some(apply) = step.apply() {
-                table.apply(apply);
+                table.apply(apply, now);
             }
             settle(&mut table, now);
             let snapshot = table.snapshot();
@@ -189,20 +189,22 @@ fn a_change_is_judged_where_it_matters_alone() {
             Happens::Ingress { name: 0, namespace, host: namespace, path: 0, service: 0, class: Some(0) };
         let pod = Happens::Pod { name: 0, namespace, app: 0, ready: true, revision: 1 };
         for step in [service, ingress, pod] {
-            table.apply(step.apply().unwrap());
+            table.apply(step.apply().unwrap(), now());
         }
     }
     settle(&mut table, now());
     let before = table.snapshot();
     assert_eq!(before.len(), 20);
-    table.apply(Happens::Pod { name: 0, namespace: 7, app: 0, ready: false, revision: 2 }.apply().unwrap());
+    let pod =
+        |revision| Happens::Pod { name: 0, namespace: 7, app: 0, ready: false, revision }.apply().unwrap();
+    table.apply(pod(2), now());
     table.begin(now());
     assert!(!table.judge(1, now()), "one object is judged, and no more");
     let changes = table.snapshot().since(&before);
     let [RouteChange::Modified { new, .. }] = &changes[..] else { panic!("{changes:?}") };
     assert_eq!(new.route.object.namespace.as_deref(), Some("ns7"));
     // A pod whose revision alone is new concerns nobody.
-    table.apply(Happens::Pod { name: 0, namespace: 7, app: 0, ready: false, revision: 3 }.apply().unwrap());
+    table.apply(pod(3), now());
     table.begin(now());
     assert!(!table.judge(0, now()));
 }
@@ -212,8 +214,8 @@ fn time_alone_changes_a_verdict_at_its_moment() {
     let mut table = Table::new(live(), Settings::default());
     let class = Happens::Class { name: 0, default: false, controller: 0 };
     let ingress = Happens::Ingress { name: 0, namespace: 0, host: 0, path: 0, service: 0, class: Some(0) };
-    table.apply(class.apply().unwrap());
-    table.apply(ingress.apply().unwrap());
+    table.apply(class.apply().unwrap(), now());
+    table.apply(ingress.apply().unwrap(), now());
     settle(&mut table, now());
     let codes = |table: &Table| {
         let snapshot = table.snapshot();

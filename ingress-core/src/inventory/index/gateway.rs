@@ -122,6 +122,13 @@ impl Indexed for Gateway {
         let secrets = secrets.map(|secret| Tag::certificate(secret.namespace(own), &secret.name));
         each_once(secrets.chain([Tag::class(&self.spec.gateway_class_name)]), each);
     }
+
+    /// Its addresses, which DNS records follow.
+    fn face(&self) -> Option<String> {
+        let addresses: Vec<&str> =
+            self.status.addresses.iter().map(|address| address.value.as_str()).collect();
+        Some(addresses.join(", ")).filter(|addresses| !addresses.is_empty())
+    }
 }
 
 /// Looked for by namespace: there are few in each.
