@@ -45,6 +45,7 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("TLS008", "as TLS001"),
     ("TLS009", "as TLS001"),
     ("GW007", "the condition is the controller's, and its definition is the current one"),
+    ("RT013", "the definitions of Traefik are not installed"),
     ("GW009", "the definitions of Envoy Gateway are not installed"),
 ];
 

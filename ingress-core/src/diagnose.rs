@@ -3,6 +3,9 @@
 //! [`diagnose`] follows a request on its way, from the door it comes in to the pod that answers it, and says of each [`Step`] whether
 //! it is passed. It is a pure function of what is known ([`Inventory`]): the same state gives the same answer, nothing is asked.
 //!
+//! What is looked at ends where the cluster's objects end: whether a program answers well, or has the certificate for connections that a listener
+//! passes through to it, is told as evidence at most, and doesn't make a verdict unknown. What objects do say and nobody has read does.
+//!
 //! Four verdicts, and none of them is a guess:
 //!
 //! | verdict | means |
@@ -21,10 +24,8 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::inventory::{Inventory, Reader, Unknown};
-use crate::key::ClusterId;
-use crate::kind::{GrpcRoute, HttpRoute, Ingress};
-use crate::route::attach::Common;
-use crate::route::{self, ObjectRef, Route};
+use crate::key::{ClusterId, ObjectKey};
+use crate::route::{ObjectRef, Route};
 
 mod annotation;
 mod backend;
@@ -33,21 +34,26 @@ mod check;
 mod controller;
 mod event;
 mod exam;
+mod expression;
 mod gateway;
 mod ingress;
 mod issuer;
+mod istio;
 mod network;
 mod pod;
 mod protocol;
 #[cfg(feature = "files")]
 mod removed;
+mod routed;
 mod service;
 mod tls;
+mod traefik;
 mod treatment;
 mod workload;
 
 pub use check::{CHECKS, Check, Severity};
 pub(crate) use exam::Exam;
+pub(crate) use routed::{assess, makes_routes};
 
 /// Whether a route works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -223,44 +229,6 @@ pub struct Assessed {
     pub diagnosis: Diagnosis,
 }
 
-/// The routes of one object, each with its diagnosis.
-pub(crate) fn assess_ingress(reader: &Reader<'_>, settings: &Settings, ingress: &Ingress) -> Vec<Assessed> {
-    let routes = route::ingress::routes(reader, ingress);
-    let assess = |route| {
-        let mut exam = Exam::new(reader, settings);
-        ingress::examine(&mut exam, ingress, &route);
-        Assessed { diagnosis: exam.finish(&route), route }
-    };
-    routes.into_iter().map(assess).collect()
-}
-
-/// The routes of an `HTTPRoute`, each with its diagnosis.
-pub(crate) fn assess_http_route(reader: &Reader<'_>, settings: &Settings, of: &HttpRoute) -> Vec<Assessed> {
-    assess_gateway_api(reader, settings, Common::from(of), route::gateway_api::http_routes(reader, of))
-}
-
-/// The routes of a `GRPCRoute`, each with its diagnosis.
-pub(crate) fn assess_grpc_route(reader: &Reader<'_>, settings: &Settings, of: &GrpcRoute) -> Vec<Assessed> {
-    assess_gateway_api(reader, settings, Common::from(of), route::gateway_api::grpc_routes(reader, of))
-}
-
-fn assess_gateway_api(
-    reader: &Reader<'_>,
-    settings: &Settings,
-    common: Common<'_>,
-    routes: Vec<Route>,
-) -> Vec<Assessed> {
-    let parents = common.answers(reader);
-    let case = gateway::Case { common, parents: &parents, siblings: &routes };
-    let examine = |route: &Route| {
-        let mut exam = Exam::new(reader, settings);
-        gateway::examine(&mut exam, &case, route);
-        exam.finish(route)
-    };
-    let diagnoses: Vec<Diagnosis> = routes.iter().map(examine).collect();
-    routes.into_iter().zip(diagnoses).map(|(route, diagnosis)| Assessed { route, diagnosis }).collect()
-}
-
 /// Whether one route works, by what is known now; `None` when its object is gone, or doesn't make this route any more.
 ///
 /// ```
@@ -287,17 +255,8 @@ pub fn diagnose(
     settings: &Settings,
 ) -> Option<Diagnosis> {
     let reader = Reader::new(inventory, &route.cluster, now);
-    let (namespace, name) = (route.object.namespace.as_deref(), route.object.name.as_str());
-    let all = match &*route.object.kind {
-        "Ingress" => assess_ingress(&reader, settings, reader.get::<Ingress>(namespace, name).found()?),
-        "HTTPRoute" => {
-            assess_http_route(&reader, settings, reader.get::<HttpRoute>(namespace, name).found()?)
-        }
-        "GRPCRoute" => {
-            assess_grpc_route(&reader, settings, reader.get::<GrpcRoute>(namespace, name).found()?)
-        }
-        _ => return None,
-    };
+    let key = ObjectKey::new(route.cluster.clone(), route.object.namespace.as_deref(), &route.object.name);
+    let all = assess(&reader, settings, routed::number_of(&route.object.kind)?, &key)?;
     all.into_iter().find(|assessed| assessed.route.id == route.id).map(|assessed| assessed.diagnosis)
 }
 
@@ -309,18 +268,7 @@ pub fn diagnose_all(
     now: Timestamp,
     settings: &Settings,
 ) -> Vec<Assessed> {
-    let reader = Reader::new(inventory, cluster, now);
-    let mut all = Vec::new();
-    for ingress in reader.all::<Ingress>().objects {
-        all.extend(assess_ingress(&reader, settings, ingress));
-    }
-    for route in reader.all::<HttpRoute>().objects {
-        all.extend(assess_http_route(&reader, settings, route));
-    }
-    for route in reader.all::<GrpcRoute>().objects {
-        all.extend(assess_grpc_route(&reader, settings, route));
-    }
-    all
+    routed::assess_all(&Reader::new(inventory, cluster, now), settings)
 }
 
 /// What is wrong with a cluster's routes and what they are made of.

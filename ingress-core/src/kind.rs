@@ -90,8 +90,8 @@ pub use tls_secret::{CHAIN, TLS_CRT, TlsCertificate, TlsSecret};
 pub use typed::{KnownScope, Typed};
 
 pub use virtual_service::{
-    DestinationHost, DestinationPort, StringMatch, VirtualDestination, VirtualHttpMatch, VirtualHttpRoute,
-    VirtualService, VirtualServiceSpec,
+    DestinationHost, DestinationPort, StringMatch, VirtualDelegate, VirtualDestination, VirtualHttpMatch,
+    VirtualHttpRoute, VirtualService, VirtualServiceSpec,
 };
 
 /// Where a kind lives in the Kubernetes API.

@@ -1,9 +1,9 @@
-//! Routes: what Ingress and Gateway API say about where requests go, as one model.
+//! Routes: what Ingress, Gateway API, Istio and Traefik say about where requests go, as one model.
 //!
 //! A [`Route`] is one host with one path and match, and the backends behind it. An object makes several: an ingress one for each path of each
-//! rule, an `HTTPRoute` one for each match of each rule and host name. What it says is as the object says it; whether that works
-//! is for [`diagnose`](crate::diagnose) to tell. How its requests are treated on the way, by annotations, filters and policies, is told as
-//! [`Setting`]s, in words that are no controller's own.
+//! rule, an `HTTPRoute` or `VirtualService` one for each match of each rule and host name, an `IngressRoute` one for each alternative of
+//! each rule. What it says is as the object says it; whether that works is for [`diagnose`](crate::diagnose) to tell. How its requests are
+//! treated on the way, by annotations, filters and policies, is told as [`Setting`]s, in words that are no controller's own.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,14 +15,19 @@ use crate::clock::Timestamp;
 use crate::key::ClusterId;
 
 pub(crate) mod attach;
+mod condition;
+mod draft;
 pub(crate) mod gateway_api;
 mod host;
 pub(crate) mod ingress;
+pub(crate) mod istio;
 pub mod matcher;
 mod owner;
 mod path;
 pub mod setting;
+pub(crate) mod traefik;
 
+pub use condition::{Condition, Subject, Test};
 pub use host::HostPattern;
 pub use owner::{Owner, OwnerKind};
 pub use path::PathMatch;
@@ -163,10 +168,24 @@ pub struct Route {
     pub settings: Vec<Arc<Setting>>,
     /// Who manages the object.
     pub owner: Option<Owner>,
+    /// By what it comes before or after other routes that fit a request.
+    pub precedence: Precedence,
     /// Where the rule and match stand in the object: equal matches are won by the first.
     pub order: (usize, usize),
     /// When the object was created: equal matches of several objects are won by the oldest.
     pub created: Option<Timestamp>,
+}
+
+/// By what is decided which of the routes at one door gets a request that several fit. All routes at a door have the same sort.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Precedence {
+    /// By how specific they are, as Ingress and Gateway API have it.
+    Specificity,
+    /// By where they stand in their object, as Istio has it: the first that fits. Only those for the most specific pattern of a host count.
+    Position,
+    /// By a number, of which the highest comes first, whatever the host: as Traefik has it.
+    Priority(i64),
 }
 
 /// What of a request has to fit, besides its host.
@@ -181,17 +200,19 @@ pub struct RouteMatch {
     pub headers: Vec<ValueMatch>,
     /// Query parameters, all of which have to fit.
     pub query_params: Vec<ValueMatch>,
+    /// What else has to hold, all of it.
+    pub conditions: Vec<Condition>,
 }
 
 impl RouteMatch {
     /// Matches a path, whatever else the request has.
     #[must_use]
     pub fn path(path: PathMatch) -> Self {
-        Self { path, method: None, headers: Vec::new(), query_params: Vec::new() }
+        Self { path, method: None, headers: Vec::new(), query_params: Vec::new(), conditions: Vec::new() }
     }
 }
 
-/// `GET /cart* x-version=2 ?debug=1`.
+/// `GET /cart* x-version=2 ?debug=1 !host=a.example.com`.
 impl fmt::Display for RouteMatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(method) = &self.method {
@@ -203,6 +224,9 @@ impl fmt::Display for RouteMatch {
         }
         for param in &self.query_params {
             write!(f, " ?{param}")?;
+        }
+        for condition in &self.conditions {
+            write!(f, " {condition}")?;
         }
         Ok(())
     }
@@ -259,6 +283,20 @@ pub enum Entry {
         protocol: String,
         /// Its hosts.
         host: HostPattern,
+    },
+    /// A `Gateway` of Istio's, which is another kind than Gateway API's.
+    IstioGateway {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        gateway: String,
+    },
+    /// Sidecars of a mesh of Istio's: requests of its own pods.
+    Mesh,
+    /// An entry point of Traefik's, which its own configuration gives a port.
+    EntryPoint {
+        /// Its name; `None` for those that are used by default, whichever these are.
+        name: Option<String>,
     },
 }
 

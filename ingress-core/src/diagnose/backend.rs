@@ -25,7 +25,7 @@ pub(super) fn examine(exam: &mut Exam<'_, '_>, route: &Route, at: usize, backend
         annotation::action(exam, route, backend);
         return;
     }
-    if !gateway::granted(exam, route, backend) {
+    if of_gateway_api(route) && !gateway::granted(exam, route, backend) {
         exam.not_reached(StepKind::Endpoints, Some(at));
         return;
     }
@@ -95,9 +95,18 @@ fn service<'a>(
             return None;
         }
     };
+    if route.object.kind == "IngressRoute" && service.spec.is_external_name() {
+        // Traefik takes any port of what is outside.
+        can_be_verified(exam, service, object);
+        return None;
+    }
     let Some(wanted) = backend.port.as_ref() else {
-        // Of an ingress this is told of the rule.
-        if !of_ingress(route) {
+        if route.object.kind == "VirtualService" {
+            // The port by which a request came in is meant.
+            exam.saw(format!("No port of Service {} is named, which has several.", object.name));
+            exam.unknown(unknowable(object));
+        } else if !of_ingress(route) {
+            // Of an ingress this is told of the rule.
             exam.find(
                 RT006,
                 &route.object,
@@ -132,6 +141,11 @@ fn service<'a>(
 
 fn of_ingress(route: &Route) -> bool {
     route.object.kind == "Ingress"
+}
+
+/// Whether ReferenceGrants are asked for backends of other namespaces.
+fn of_gateway_api(route: &Route) -> bool {
+    matches!(&*route.object.kind, "HTTPRoute" | "GRPCRoute" | "TLSRoute")
 }
 
 fn shown(port: &ServicePortSpec) -> String {

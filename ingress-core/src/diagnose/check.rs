@@ -118,6 +118,7 @@ checks! {
     RT010 Critical "a regular expression can't be read"
     RT011 Critical "the Service whose requests the route is for does not exist"
     RT012 Critical "no backend of the rule gets requests"
+    RT013 Critical "the rule can't be read"
     TLS001 Critical "the certificate is expired, or not yet valid"
     TLS002 Warning "the certificate expires soon"
     TLS003 Critical "the certificate is not for the host"

@@ -47,7 +47,7 @@ pub(super) fn examine(exam: &mut Exam<'_, '_>, case: &Case<'_, '_>, route: &Rout
         change::of_address::<Gateway>(exam, &object, &addresses.join(", "));
     }
     exam.step(StepKind::Tls, None, route.tls.as_ref().and_then(|tls| tls.secrets.first().cloned()));
-    if route.tls.is_none() {
+    if route.tls.is_none() && !doors.iter().any(|door| door.listener.passes_tls_through()) {
         exam.saw("Served without TLS.");
     }
     each_door(exam, &doors, |reader, settings, door| {

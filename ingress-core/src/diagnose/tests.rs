@@ -264,6 +264,9 @@ fn a_severity_can_be_set() {
 mod annotation;
 mod controller;
 mod gateway;
+mod istio;
 mod network;
 mod service;
 mod tls;
+mod tls_route;
+mod traefik;

@@ -37,6 +37,7 @@ pub struct IngressRouteSpec {
 #[non_exhaustive]
 pub struct IngressRouteRule {
     /// `match`, in Traefik's language of rules.
+    #[serde(deserialize_with = "nullable")]
     pub r#match: String,
     /// `priority`; unset and 0 mean the length of the rule.
     pub priority: Option<i64>,
@@ -97,12 +98,19 @@ impl IngressRoute {
     #[must_use]
     pub fn hosts(&self) -> Vec<String> {
         let mut hosts = Vec::new();
-        for host in self.spec.routes.iter().flat_map(|rule| hosts_of(&rule.r#match)) {
+        for host in self.spec.routes.iter().flat_map(IngressRouteRule::hosts) {
             if !hosts.contains(&host) {
                 hosts.push(host);
             }
         }
         hosts
+    }
+}
+
+impl IngressRouteRule {
+    /// The hosts that the rule names, whatever it says of them.
+    pub(crate) fn hosts(&self) -> Vec<String> {
+        hosts_of(&self.r#match)
     }
 }
 

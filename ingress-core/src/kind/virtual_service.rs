@@ -1,11 +1,13 @@
 //! Istio's `VirtualService` (networking.istio.io/v1).
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::Resource;
 use super::record::{Metadata, nullable, present, record};
 
-/// What is kept of a virtual service: metadata, hosts, gateways, and a summary of its HTTP routes.
+/// What is kept of a virtual service: metadata, hosts, gateways, and what its HTTP routes match and lead to.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -57,14 +59,30 @@ pub struct VirtualHttpRoute {
     /// Whether there is `rewrite`.
     #[serde(deserialize_with = "present")]
     pub rewrite: bool,
-    /// Whether there is `delegate`: another virtual service goes on.
+    /// Whether there is `directResponse`.
+    #[serde(rename = "directResponse", deserialize_with = "present")]
+    pub direct_response: bool,
+    /// `delegate`: another virtual service goes on.
+    pub delegate: Option<VirtualDelegate>,
+    /// Whether there is `fault`: some requests are delayed, or refused, on purpose.
     #[serde(deserialize_with = "present")]
-    pub delegate: bool,
+    pub fault: bool,
     /// `timeout`, such as `10s`.
     pub timeout: Option<String>,
     /// Whether there is `retries`.
     #[serde(deserialize_with = "present")]
     pub retries: bool,
+}
+
+/// `delegate`: the virtual service that goes on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct VirtualDelegate {
+    /// `name`.
+    pub name: String,
+    /// `namespace`; unset means the virtual service's own.
+    pub namespace: Option<String>,
 }
 
 /// One of a route's `match`: all that it names must hold.
@@ -80,12 +98,28 @@ pub struct VirtualHttpMatch {
     pub authority: Option<StringMatch>,
     /// `port`.
     pub port: Option<i64>,
-    /// Whether there is `headers`.
+    /// `ignoreUriCase`: whether `uri` is compared without regard to case.
+    pub ignore_uri_case: bool,
+    /// `scheme`.
+    pub scheme: Option<StringMatch>,
+    /// `headers`, by name; an empty test asks for nothing but that it is there.
+    #[serde(deserialize_with = "nullable")]
+    pub headers: BTreeMap<String, StringMatch>,
+    /// `withoutHeaders`, by name: none of these may hold.
+    #[serde(deserialize_with = "nullable")]
+    pub without_headers: BTreeMap<String, StringMatch>,
+    /// `queryParams`, by name.
+    #[serde(deserialize_with = "nullable")]
+    pub query_params: BTreeMap<String, StringMatch>,
+    /// `gateways`: those of the virtual service's that this is for; empty means all of them.
+    #[serde(deserialize_with = "nullable")]
+    pub gateways: Vec<String>,
+    /// Whether there is `sourceLabels`.
     #[serde(deserialize_with = "present")]
-    pub headers: bool,
-    /// Whether there is `queryParams`.
-    #[serde(deserialize_with = "present")]
-    pub query_params: bool,
+    pub source_labels: bool,
+    /// `sourceNamespace`.
+    #[serde(deserialize_with = "nullable")]
+    pub source_namespace: String,
 }
 
 /// What a text must be; at most one of these is set.
@@ -145,7 +179,7 @@ record!(
     VirtualService,
     Resource::namespaced("networking.istio.io", "v1", "VirtualService", "virtualservices")
         .or_older(&["v1beta1", "v1alpha3"]),
-    "virtualservice/1",
+    "virtualservice/2",
     json
 );
 
@@ -158,7 +192,7 @@ mod tests {
     fn keeps_hosts_and_where_they_lead() {
         let text = r#"{"metadata":{"name":"reviews","namespace":"books"},
             "spec":{"hosts":["reviews.example.com"],"gateways":["infra/edge","mesh"],"exportTo":["."],
-              "http":[{"name":"v2","match":[{"uri":{"prefix":"/wpcatalog"},"headers":{"end-user":{"exact":"j"}}},
+              "http":[{"name":"v2","match":[{"uri":{"prefix":"/wpcatalog"},"headers":{"end-user":{"exact":"j"},"x":{}}},
                         {"uri":{"regex":"^/c.*"},"ignoreUriCase":true,"port":8080}],
                        "rewrite":{"uri":"/new"},"timeout":"5s","retries":{"attempts":3},
                        "route":[{"destination":{"host":"reviews","subset":"v2","port":{"number":80}},"weight":25},
@@ -167,7 +201,10 @@ mod tests {
         let service = VirtualService::decode_json(&mut serde_json::Deserializer::from_str(text)).unwrap();
         let route = &service.spec.http[0];
         assert_eq!(route.r#match[0].uri.as_ref().unwrap().prefix.as_deref(), Some("/wpcatalog"));
-        assert!(route.r#match[0].headers && !route.r#match[1].headers && route.rewrite && !route.redirect);
+        assert_eq!(route.r#match[0].headers["end-user"].exact.as_deref(), Some("j"));
+        assert_eq!(route.r#match[0].headers["x"], StringMatch::default());
+        assert!(route.r#match[1].headers.is_empty() && route.r#match[1].ignore_uri_case);
+        assert!(route.rewrite && !route.redirect && !route.direct_response && route.delegate.is_none());
         assert_eq!(
             (route.route[0].weight, route.route[0].destination.subset.as_deref()),
             (Some(25), Some("v2"))

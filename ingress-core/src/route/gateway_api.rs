@@ -1,4 +1,4 @@
-//! The routes of `HTTPRoute` and `GRPCRoute`.
+//! The routes of `HTTPRoute`, `GRPCRoute` and `TLSRoute`.
 //!
 //! Which hosts a route is for is decided by two: itself, and the listeners that let it in. A route makes one [`Route`] for every host that is
 //! left when its host names and those of its listeners are intersected, with each rule and match. A host name that no listener
@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 use super::attach::{Common, Parent, entry};
 use super::setting::gateway_api::{self as setting, Rule};
 use super::{
-    Backend, BackendPort, Entry, HostPattern, ObjectRef, Owner, PathMatch, Route, RouteId, RouteMatch,
-    TlsSource, ValueMatch,
+    Backend, BackendPort, Entry, HostPattern, ObjectRef, Owner, PathMatch, Precedence, Route, RouteId,
+    RouteMatch, TlsSource, ValueMatch,
 };
 use crate::inventory::Reader;
 use crate::kind::{
     BackendRef, Gateway, GrpcMethodMatch, GrpcRoute, GrpcRouteMatch, HttpRoute, HttpRouteMatch, Listener,
-    Metadata, RouteFilter,
+    Metadata, RouteFilter, TlsRoute,
 };
 
 /// The routes of an `HTTPRoute`.
@@ -61,6 +61,20 @@ pub(crate) fn grpc_routes(reader: &Reader<'_>, route: &GrpcRoute) -> Vec<Route> 
     template.routes
 }
 
+/// The routes of a `TLSRoute`, which chooses by nothing but the host that a client names while the connection begins (SNI). Its
+/// listeners speak TLS, so that no request that comes in by another one is for it.
+pub(crate) fn tls_routes(reader: &Reader<'_>, route: &TlsRoute) -> Vec<Route> {
+    let mut template = Template::new(reader, Common::from(route), &route.metadata);
+    for (at, rule) in route.spec.rules.iter().enumerate() {
+        template.rule(at, vec![RouteMatch::path(PathMatch::Any)], &rule.backend_refs, false);
+    }
+    for route in &mut template.routes {
+        // A rule of this kind has no matches.
+        route.field = format!("spec.rules[{}]", route.order.0);
+    }
+    template.routes
+}
+
 /// Whether one of them may answer instead of a backend. Of those that aren't known here nobody can say.
 fn answers(filters: &[RouteFilter]) -> bool {
     const PASS_ON: [&str; 5] =
@@ -87,6 +101,7 @@ fn http_match(of: &HttpRouteMatch) -> RouteMatch {
         method: of.method.clone().filter(|method| !method.is_empty()),
         headers: values(&of.headers, true),
         query_params: values(&of.query_params, false),
+        conditions: Vec::new(),
     }
 }
 
@@ -96,6 +111,7 @@ fn grpc_match(of: &GrpcRouteMatch) -> RouteMatch {
         method: None,
         headers: values(&of.headers, true),
         query_params: Vec::new(),
+        conditions: Vec::new(),
     }
 }
 
@@ -224,6 +240,7 @@ impl<'r, 'a> Template<'r, 'a> {
                     tls: doors.tls.clone(),
                     settings: settings.get(host).cloned().unwrap_or_default(),
                     owner: self.owner.clone(),
+                    precedence: Precedence::Specificity,
                     order: (at, nth),
                     created: self.created,
                 });

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::setting::annotation;
 use super::{
-    Backend, BackendPort, Entry, HostPattern, ObjectRef, Owner, PathMatch, Route, RouteId, RouteMatch,
-    Setting, TlsSource,
+    Backend, BackendPort, Entry, HostPattern, ObjectRef, Owner, PathMatch, Precedence, Route, RouteId,
+    RouteMatch, Setting, TlsSource,
 };
 use crate::inventory::{Lookup, Reader};
 use crate::kind::{self, Ingress, IngressClass, IngressTls, Kind, ServicePort};
@@ -138,6 +138,7 @@ impl Template<'_, '_> {
             tls,
             settings: self.settings.clone(),
             owner: self.owner.clone(),
+            precedence: Precedence::Specificity,
             order,
             created: self.created,
         });

@@ -4,7 +4,7 @@
 //! others that came near did not. What it costs is what there are of routes for that host, whatever else there is: a host is looked up as itself and under
 //! each of its suffixes. Cloning a matcher copies a pointer.
 //!
-//! The order is that of the specifications (see `order`). Where they leave it to the controller, the answer is the most usual one, and a
+//! The order is that of the specifications (see `order`), and of Istio and Traefik at their doors. Where they leave it to the controller, the answer is the most usual one, and a
 //! [`Doubt`] says so.
 
 use std::cmp::Ordering;
@@ -14,14 +14,14 @@ use std::sync::Arc;
 use imbl::OrdMap;
 
 use super::host::{normal, without_port};
-use super::{Entry, HostPattern, Route, RouteId};
+use super::{Entry, HostPattern, Precedence, Route, RouteId};
 use crate::key::ClusterId;
 
 mod fit;
 mod order;
 
-pub(crate) use fit::expression;
-use fit::fit;
+use fit::{Fit, fit};
+pub(crate) use fit::{expression, expression_within};
 
 /// How many routes are told of for one door, besides the one that wins.
 pub const NEAR: usize = 64;
@@ -43,6 +43,8 @@ pub struct Request {
     pub headers: Vec<(String, String)>,
     /// Query parameters, by name and value. Of equal names the first counts.
     pub query: Vec<(String, String)>,
+    /// Whether it is sent by way of TLS; `None` where that isn't said.
+    pub tls: Option<bool>,
 }
 
 impl Request {
@@ -60,6 +62,7 @@ impl Request {
             method: "GET".to_owned(),
             headers: Vec::new(),
             query: query.split('&').filter(|text| !text.is_empty()).map(pair).collect(),
+            tls: None,
         }
     }
 
@@ -67,6 +70,12 @@ impl Request {
     #[must_use]
     pub fn method(self, method: &str) -> Self {
         Self { method: method.to_owned(), ..self }
+    }
+
+    /// The same, sent by way of TLS or not: `https` or `http`.
+    #[must_use]
+    pub fn tls(self, tls: bool) -> Self {
+        Self { tls: Some(tls), ..self }
     }
 
     /// The same with one more header.
@@ -95,6 +104,10 @@ pub enum Lost {
     Header(String),
     /// This query parameter is missing, or has another value.
     QueryParam(String),
+    /// This other condition is not met.
+    Condition(String),
+    /// It is for connections by way of TLS, and the request comes without.
+    NeedsTls,
     /// It is attached to a listener that gets no requests for this host, since another one of the same gateway and port is more specific.
     LessSpecificListener,
     /// The winner's host is more specific.
@@ -113,6 +126,8 @@ pub enum Lost {
     LaterName,
     /// The winner comes first in their object.
     LaterRule,
+    /// The winner has a higher priority.
+    LowerPriority,
 }
 
 impl Lost {
@@ -127,6 +142,8 @@ impl Lost {
             Self::Method => "method",
             Self::Header(_) => "header",
             Self::QueryParam(_) => "query_param",
+            Self::Condition(_) => "condition",
+            Self::NeedsTls => "needs_tls",
             Self::LessSpecificListener => "less_specific_listener",
             Self::LessSpecificHost => "less_specific_host",
             Self::LessSpecificPath => "less_specific_path",
@@ -136,6 +153,7 @@ impl Lost {
             Self::Younger => "younger",
             Self::LaterName => "later_name",
             Self::LaterRule => "later_rule",
+            Self::LowerPriority => "lower_priority",
         }
     }
 }
@@ -149,10 +167,14 @@ pub enum Doubt {
     /// A regular expression decides: its language and its place in the order are the controller's business. Here it has to fit
     /// all of the text, in RE2's language, and comes after exact paths and before prefixes.
     RegularExpression,
-    /// Several ingresses say the same; which one wins is said nowhere. The oldest is named here.
+    /// Several objects say the same, or one of Istio's hosts has several; which one wins is said nowhere. The oldest is named here.
     Tie,
     /// An ingress has rules for a more specific host, and none of them fits. Some controllers then look no further.
     OtherHost,
+    /// It hangs on something that the request doesn't tell, such as the client's address. It is taken to be as the winner wants it.
+    UnseenCondition,
+    /// The winner is for those of Traefik's entry points that are used by default, and this one may not be among them.
+    DefaultEntryPoint,
 }
 
 impl Doubt {
@@ -164,6 +186,8 @@ impl Doubt {
             Self::RegularExpression => "regular_expression",
             Self::Tie => "tie",
             Self::OtherHost => "other_host",
+            Self::UnseenCondition => "unseen_condition",
+            Self::DefaultEntryPoint => "default_entry_point",
         }
     }
 }
@@ -245,17 +269,21 @@ impl Matcher {
         let mut without_entry = Vec::new();
         for (pattern, near) in patterns(&request.host) {
             for route in self.hosts.get(&pattern).into_iter().flat_map(OrdMap::values) {
-                let lost = near.clone().or_else(|| fit(&route.matches, request));
+                let Fit { lost, unseen } = fit(&route.matches, request);
+                let lost = near.clone().or(lost);
                 if route.entries.is_empty() && lost.is_none() && without_entry.len() < NEAR {
                     without_entry.push(route.clone());
                 }
                 for entry in &route.entries {
-                    let candidate = Candidate { route, lost: lost.clone() };
+                    let plain = request.tls == Some(false) && needs_tls(entry, route);
+                    let lost = lost.clone().or(plain.then_some(Lost::NeedsTls));
+                    let candidate = Candidate { route, lost, unseen };
                     doors.entry((&route.cluster, entry)).or_default().push(candidate);
                 }
             }
         }
         isolate(&mut doors);
+        by_default(&mut doors);
         let entries =
             doors.into_iter().map(|((cluster, entry), candidates)| judge(cluster, entry, candidates));
         Match { entries: entries.collect(), without_entry }
@@ -263,9 +291,21 @@ impl Matcher {
 }
 
 /// A route for a request's host, and what of it does not fit.
+#[derive(Clone)]
 struct Candidate<'a> {
     route: &'a Arc<Route>,
     lost: Option<Lost>,
+    // Whether it fits only if something is so that the request doesn't tell.
+    unseen: bool,
+}
+
+/// Whether nobody who speaks plain HTTP gets to a route by this door. Listeners for HTTPS are not meant: proxies before them may speak it.
+fn needs_tls(entry: &Entry, route: &Route) -> bool {
+    match entry {
+        Entry::Listener { protocol, .. } => protocol == "TLS",
+        Entry::EntryPoint { .. } => route.tls.is_some(),
+        Entry::IngressClass { .. } | Entry::IstioGateway { .. } | Entry::Mesh => false,
+    }
 }
 
 /// The patterns that are for a host, and those that look as if they were, with what they lack.
@@ -293,7 +333,10 @@ fn isolate(doors: &mut BTreeMap<(&ClusterId, &Entry), Vec<Candidate<'_>>>) {
             Entry::Listener { namespace, gateway, port, host, .. } => {
                 Some(((cluster, namespace, gateway, *port), host.specificity()))
             }
-            Entry::IngressClass { .. } => None,
+            Entry::IngressClass { .. }
+            | Entry::IstioGateway { .. }
+            | Entry::Mesh
+            | Entry::EntryPoint { .. } => None,
         }
     }
     let mut best: BTreeMap<Port<'_>, (u8, usize)> = BTreeMap::new();
@@ -313,10 +356,44 @@ fn isolate(doors: &mut BTreeMap<(&ClusterId, &Entry), Vec<Candidate<'_>>>) {
     }
 }
 
+/// Routes that name no entry point come in by those that are used by default, which are all of them unless Traefik's configuration says
+/// otherwise: at each one that others name, these are in the running, too.
+fn by_default(doors: &mut BTreeMap<(&ClusterId, &Entry), Vec<Candidate<'_>>>) {
+    let of_default = |(cluster, entry): &(&ClusterId, &Entry)| {
+        (**entry == Entry::EntryPoint { name: None }).then(|| (*cluster).clone())
+    };
+    let clusters: Vec<ClusterId> = doors.keys().filter_map(of_default).collect();
+    for cluster in clusters {
+        let Some(default) = doors.get(&(&cluster, &Entry::EntryPoint { name: None })).cloned() else {
+            continue;
+        };
+        for ((at, entry), candidates) in doors.iter_mut() {
+            if **at == cluster && matches!(entry, Entry::EntryPoint { name: Some(_) }) {
+                // One that names none names no other, either.
+                candidates.extend(default.iter().cloned());
+            }
+        }
+    }
+}
+
+/// Of routes that are taken in order, only those for the most specific pattern of a host count, whether or not one of them fits.
+fn most_specific_host(candidates: &mut [Candidate<'_>]) {
+    let ordered = |candidate: &&mut Candidate<'_>| candidate.route.precedence == Precedence::Position;
+    let is_host = |lost: &Option<Lost>| !matches!(lost, Some(Lost::WildcardLabels));
+    let best = candidates.iter_mut().filter(ordered).filter(|candidate| is_host(&candidate.lost));
+    let Some(best) = best.map(|candidate| candidate.route.host.specificity()).max() else { return };
+    for candidate in candidates.iter_mut().filter(ordered) {
+        if candidate.route.host.specificity() < best {
+            candidate.lost.get_or_insert(Lost::LessSpecificHost);
+        }
+    }
+}
+
 fn judge(cluster: &ClusterId, entry: &Entry, mut candidates: Vec<Candidate<'_>>) -> EntryMatch {
+    most_specific_host(&mut candidates);
     candidates.sort_by(|one, other| {
         let fits = one.lost.is_some().cmp(&other.lost.is_some());
-        fits.then_with(|| order::compare(one.route, other.route).0)
+        fits.then_with(|| certain(one, other)).then_with(|| order::compare(one.route, other.route).0)
     });
     let winner = candidates.first().filter(|first| first.lost.is_none()).map(|first| first.route.clone());
     let doubts = winner.as_ref().map_or_else(Vec::new, |winner| doubts(entry, winner, &candidates));
@@ -339,11 +416,33 @@ fn judge(cluster: &ClusterId, entry: &Entry, mut candidates: Vec<Candidate<'_>>)
     }
 }
 
+/// Of the alternatives of one rule, those come first that the request tells all about.
+fn certain(one: &Candidate<'_>, other: &Candidate<'_>) -> Ordering {
+    let (this, that) = (one.route, other.route);
+    if rule(this).is_some() && rule(this) == rule(that) && this.object == that.object {
+        return one.unseen.cmp(&other.unseen);
+    }
+    Ordering::Equal
+}
+
 fn doubts(entry: &Entry, winner: &Route, candidates: &[Candidate<'_>]) -> Vec<Doubt> {
     let mut doubts = std::collections::BTreeSet::new();
     let ingress = matches!(entry, Entry::IngressClass { .. });
+    if candidates.first().is_some_and(|first| first.unseen) {
+        doubts.insert(Doubt::UnseenCondition);
+    }
+    if matches!(entry, Entry::EntryPoint { name: Some(_) }) && !winner.entries.contains(entry) {
+        doubts.insert(Doubt::DefaultEntryPoint);
+    }
     for candidate in candidates {
         let route = candidate.route.as_ref();
+        if winner.precedence != Precedence::Specificity {
+            let apart = (&route.object, rule(route)) != (&winner.object, rule(winner));
+            if apart && candidate.lost.is_none() && is_tie(winner, route) {
+                doubts.insert(Doubt::Tie);
+            }
+            continue;
+        }
         match route.host.specificity().cmp(&winner.host.specificity()) {
             Ordering::Equal => {}
             Ordering::Greater if ingress && candidate.lost != Some(Lost::WildcardLabels) => {
@@ -363,6 +462,18 @@ fn doubts(entry: &Entry, winner: &Route, candidates: &[Candidate<'_>]) -> Vec<Do
         }
     }
     doubts.into_iter().collect()
+}
+
+/// Which rule of its object a route is of, where rules of one object may be in each other's way.
+fn rule(route: &Route) -> Option<usize> {
+    matches!(route.precedence, Precedence::Priority(_)).then_some(route.order.0)
+}
+
+/// Whether nothing that anybody has set down says which of two that fit comes first.
+fn is_tie(winner: &Route, route: &Route) -> bool {
+    winner.precedence == route.precedence
+        && (winner.precedence != Precedence::Position
+            || winner.host.specificity() == route.host.specificity())
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ pub enum PathMatch {
     Exact(String),
     /// This one and all below it, element by element: `/a` is for `/a/b`, not for `/ab`.
     Prefix(String),
+    /// All that begin with this text, whatever comes after it: `/a` is for `/ab`, too. As Istio and Traefik have it.
+    TextPrefix(String),
     /// Those that a regular expression fits.
     RegularExpression(String),
     /// Whatever the controller takes it for.
@@ -38,6 +40,7 @@ impl PathMatch {
             Self::Any => Some(true),
             Self::Exact(exact) => Some(path == exact),
             Self::Prefix(prefix) => Some(has_prefix(path, prefix)),
+            Self::TextPrefix(prefix) => Some(path.starts_with(prefix)),
             Self::RegularExpression(_) | Self::ImplementationSpecific(_) => None,
         }
     }
@@ -49,6 +52,7 @@ impl PathMatch {
             Self::Any => "",
             Self::Exact(text)
             | Self::Prefix(text)
+            | Self::TextPrefix(text)
             | Self::RegularExpression(text)
             | Self::ImplementationSpecific(text) => text,
         }
@@ -61,6 +65,7 @@ impl PathMatch {
             Self::Any => "Any",
             Self::Exact(_) => "Exact",
             Self::Prefix(_) => "Prefix",
+            Self::TextPrefix(_) => "TextPrefix",
             Self::RegularExpression(_) => "RegularExpression",
             Self::ImplementationSpecific(_) => "ImplementationSpecific",
         }
@@ -73,13 +78,14 @@ pub(super) fn has_prefix(path: &str, prefix: &str) -> bool {
     path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// `/a` for exactly that, `/a/…` for all below it, `~ ^/a` for an expression, `/a (ImplementationSpecific)`.
+/// `/a` for exactly that, `/a/…` for all below it, `/a…` for all that begins so, `~ ^/a` for an expression, `/a (ImplementationSpecific)`.
 impl fmt::Display for PathMatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Any => f.write_str("/…"),
             Self::Exact(text) => f.write_str(text),
             Self::Prefix(text) => write!(f, "{}/…", text.strip_suffix('/').unwrap_or(text)),
+            Self::TextPrefix(text) => write!(f, "{text}…"),
             Self::RegularExpression(text) => write!(f, "~ {text}"),
             Self::ImplementationSpecific(text) => write!(f, "{text} (ImplementationSpecific)"),
         }

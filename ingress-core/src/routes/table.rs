@@ -7,10 +7,9 @@ use imbl::OrdMap;
 
 use super::{Apply, RouteSnapshot};
 use crate::clock::Timestamp;
-use crate::diagnose::{self, Assessed, Settings};
-use crate::inventory::{Dependencies, Dependency, Held, Inventory, Reader, Touched};
+use crate::diagnose::{Assessed, Settings, assess, makes_routes};
+use crate::inventory::{Dependencies, Dependency, Inventory, Reader, Touched};
 use crate::key::ObjectKey;
-use crate::kind::{GrpcRoute, HttpRoute, Ingress};
 use crate::route::RouteId;
 
 /// An object that makes routes: the number of its kind, and its key.
@@ -88,7 +87,7 @@ impl Table {
         let gone = before.as_ref().map(|judged| judged.routes.clone()).unwrap_or_default();
         let (assessed, reader) = {
             let reader = Reader::new(&self.inventory, unit.1.cluster(), now);
-            (assess(&reader, &self.settings, &unit), reader)
+            (assess(&reader, &self.settings, unit.0, &unit.1), reader)
         };
         let until = reader.until();
         let dependencies = reader.into_dependencies();
@@ -136,29 +135,5 @@ impl Table {
     /// The judgements as they are.
     pub(super) fn snapshot(&self) -> RouteSnapshot {
         RouteSnapshot { routes: self.routes.clone(), inventory: self.inventory.clone(), revision: 0 }
-    }
-}
-
-/// Whether objects of a kind make routes.
-fn makes_routes(kind: u8) -> bool {
-    matches!(kind, Ingress::NUMBER | HttpRoute::NUMBER | GrpcRoute::NUMBER)
-}
-
-/// The routes of an object with their diagnoses; `None` when there is no such object.
-fn assess(reader: &Reader<'_>, settings: &Settings, (kind, key): &Unit) -> Option<Vec<Assessed>> {
-    match *kind {
-        Ingress::NUMBER => {
-            let ingress = reader.get::<Ingress>(key.namespace(), key.name()).found()?;
-            Some(diagnose::assess_ingress(reader, settings, ingress))
-        }
-        HttpRoute::NUMBER => {
-            let route = reader.get::<HttpRoute>(key.namespace(), key.name()).found()?;
-            Some(diagnose::assess_http_route(reader, settings, route))
-        }
-        GrpcRoute::NUMBER => {
-            let route = reader.get::<GrpcRoute>(key.namespace(), key.name()).found()?;
-            Some(diagnose::assess_grpc_route(reader, settings, route))
-        }
-        _ => None,
     }
 }

@@ -8,7 +8,9 @@ use super::*;
 use crate::diagnose::diagnose_all;
 use crate::inventory::Knowledge;
 use crate::key::{ClusterId, ObjectKey};
-use crate::kind::{EndpointSlice, Ingress, IngressClass, Kind, Pod, Service};
+use crate::kind::{
+    EndpointSlice, Gateway, Ingress, IngressClass, IngressRoute, Kind, Pod, Service, TlsRoute, VirtualService,
+};
 use crate::store::Change;
 
 fn cluster() -> ClusterId {
@@ -31,6 +33,10 @@ enum Happens {
     Service { name: u8, namespace: u8, selects: u8, port: u8 },
     Slice { name: u8, namespace: u8, service: u8, ready: u8 },
     Pod { name: u8, namespace: u8, app: u8, ready: bool, revision: u8 },
+    Gateway { name: u8, passes: bool, all: bool },
+    TlsRoute { name: u8, namespace: u8, host: u8, gateway: u8, service: u8, of: u8 },
+    VirtualService { name: u8, namespace: u8, host: u8, service: u8, of: Option<u8>, delegate: Option<u8> },
+    IngressRoute { name: u8, namespace: u8, rule: u8, service: u8, of: u8 },
     Gone { kind: u8, namespace: u8, name: u8 },
     Lane { kind: u8, live: bool },
     Later { minutes: u8 },
@@ -48,8 +54,15 @@ fn happens() -> impl Strategy<Value = Happens> {
             .prop_map(|(name, namespace, service, ready)| H::Slice { name, namespace, service, ready }),
         4 => (0..4_u8, 0..2_u8, 0..3_u8, any::<bool>(), 0..3_u8)
             .prop_map(|(name, namespace, app, ready, revision)| H::Pod { name, namespace, app, ready, revision }),
-        3 => (0..5_u8, 0..2_u8, 0..4_u8).prop_map(|(kind, namespace, name)| H::Gone { kind, namespace, name }),
-        1 => (0..5_u8, any::<bool>()).prop_map(|(kind, live)| H::Lane { kind, live }),
+        1 => (0..2_u8, any::<bool>(), any::<bool>()).prop_map(|(name, passes, all)| H::Gateway { name, passes, all }),
+        2 => (0..3_u8, 0..2_u8, 0..2_u8, 0..2_u8, 0..3_u8, 0..2_u8)
+            .prop_map(|(name, namespace, host, gateway, service, of)| H::TlsRoute { name, namespace, host, gateway, service, of }),
+        2 => (0..3_u8, 0..2_u8, 0..2_u8, 0..3_u8, prop::option::of(0..2_u8), prop::option::of(0..3_u8))
+            .prop_map(|(name, namespace, host, service, of, delegate)| H::VirtualService { name, namespace, host, service, of, delegate }),
+        2 => (0..3_u8, 0..2_u8, 0..3_u8, 0..3_u8, 0..2_u8)
+            .prop_map(|(name, namespace, rule, service, of)| H::IngressRoute { name, namespace, rule, service, of }),
+        3 => (0..9_u8, 0..2_u8, 0..4_u8).prop_map(|(kind, namespace, name)| H::Gone { kind, namespace, name }),
+        1 => (0..9_u8, any::<bool>()).prop_map(|(kind, live)| H::Lane { kind, live }),
         1 => (0..8_u8).prop_map(|minutes| H::Later { minutes }),
     ]
 }
@@ -115,6 +128,38 @@ impl Happens {
                     "labels": {"app": format!("a{app}"), "tier": "web"}},
                 "spec": {"containers": [{"name": "main", "ports": [{"name": "web", "containerPort": 8080}]}]},
                 "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": if *ready { "True" } else { "False" }}]}})),
+            Self::Gateway { name, passes, all } => put::<Gateway>(&serde_json::json!({
+                "metadata": {"name": format!("n{name}"), "namespace": "ns0"},
+                "spec": {"gatewayClassName": "c", "listeners": [{"name": "l", "port": 443, "protocol": "TLS", "hostname": "*.example.com",
+                    "tls": {"mode": if *passes { "Passthrough" } else { "Terminate" }},
+                    "allowedRoutes": {"namespaces": {"from": if *all { "All" } else { "Same" }}}}]}})),
+            Self::TlsRoute { name, namespace, host, gateway, service, of } => {
+                put::<TlsRoute>(&serde_json::json!({
+                "metadata": {"name": format!("n{name}"), "namespace": ns(namespace)},
+                "spec": {"hostnames": [format!("h{host}.example.com")], "parentRefs": [{"name": format!("n{gateway}"), "namespace": "ns0"}],
+                    "rules": [{"backendRefs": [{"name": format!("n{service}"), "namespace": ns(of), "port": 80}]}]}}))
+            }
+            Self::VirtualService { name, namespace, host, service, of, delegate } => {
+                // By its short name, or by one that is a service's only if there is one.
+                let to = of.map_or_else(|| format!("n{service}"), |of| format!("n{service}.ns{of}"));
+                put::<VirtualService>(&serde_json::json!({
+                    "metadata": {"name": format!("n{name}"), "namespace": ns(namespace)},
+                    "spec": {"hosts": [format!("h{host}.example.com")], "gateways": ["ns0/edge"], "http": [
+                        {"match": [{"uri": {"prefix": "/a"}}], "delegate": delegate.map(|name| serde_json::json!({"name": format!("n{name}")})),
+                            "route": [{"destination": {"host": to}}]},
+                        {"route": [{"destination": {"host": "n0", "port": {"number": 80}}}]}]}}))
+            }
+            Self::IngressRoute { name, namespace, rule, service, of } => {
+                let rules = [
+                    "Host(`h0.example.com`) && !Path(`/x`)",
+                    "Host(`h0.example.com`) || Host(`h1.example.com`)",
+                    "Host(",
+                ];
+                put::<IngressRoute>(&serde_json::json!({
+                    "metadata": {"name": format!("n{name}"), "namespace": ns(namespace)},
+                    "spec": {"routes": [{"match": rules[usize::from(*rule)],
+                        "services": [{"name": format!("n{service}"), "namespace": ns(of), "port": 80}]}]}}))
+            }
             Self::Gone { kind, namespace, name } => {
                 let (namespace, name) = (ns(namespace), format!("n{name}"));
                 match kind {
@@ -122,6 +167,10 @@ impl Happens {
                     1 => remove::<IngressClass>(None, &name),
                     2 => remove::<Service>(Some(&namespace), &name),
                     3 => remove::<EndpointSlice>(Some(&namespace), &name),
+                    4 => remove::<Gateway>(Some(&namespace), &name),
+                    5 => remove::<TlsRoute>(Some(&namespace), &name),
+                    6 => remove::<VirtualService>(Some(&namespace), &name),
+                    7 => remove::<IngressRoute>(Some(&namespace), &name),
                     _ => remove::<Pod>(Some(&namespace), &name),
                 }
             }
@@ -130,6 +179,10 @@ impl Happens {
                 1 => lane::<IngressClass>(*live),
                 2 => lane::<Service>(*live),
                 3 => lane::<EndpointSlice>(*live),
+                4 => lane::<Gateway>(*live),
+                5 => lane::<TlsRoute>(*live),
+                6 => lane::<VirtualService>(*live),
+                7 => lane::<IngressRoute>(*live),
                 _ => lane::<Pod>(*live),
             },
             Self::Later { .. } => return None,
@@ -149,6 +202,10 @@ fn live() -> Inventory {
     inventory.know::<Service>(&cluster(), Knowledge::Live);
     inventory.know::<EndpointSlice>(&cluster(), Knowledge::Live);
     inventory.know::<Pod>(&cluster(), Knowledge::Live);
+    inventory.know::<Gateway>(&cluster(), Knowledge::Live);
+    inventory.know::<TlsRoute>(&cluster(), Knowledge::Live);
+    inventory.know::<VirtualService>(&cluster(), Knowledge::Live);
+    inventory.know::<IngressRoute>(&cluster(), Knowledge::Live);
     inventory
 }
 

@@ -3,7 +3,7 @@
 use super::super::check::GWC002;
 use super::{Door, Exam, Finding, Reader, Settings, StepKind, each_door, listener};
 use crate::inventory::Tag;
-use crate::kind::{Gateway, GatewayClass, GrpcRoute, HttpRoute, Kind};
+use crate::kind::{Gateway, GatewayClass, GrpcRoute, HttpRoute, Kind, TlsRoute};
 use crate::route::{HostPattern, ObjectRef};
 
 /// What is wrong with what stands by itself.
@@ -17,6 +17,7 @@ pub(in super::super) fn findings(reader: &Reader<'_>, settings: &Settings) -> Ve
         // What is wrong with a gateway that has routes is told along with these.
         if !reader.tagged::<HttpRoute>(None, parent()).objects.is_empty()
             || !reader.tagged::<GrpcRoute>(None, parent()).objects.is_empty()
+            || !reader.tagged::<TlsRoute>(None, parent()).objects.is_empty()
         {
             continue;
         }

@@ -152,6 +152,12 @@ pub(super) fn certificates(
     let mut seen = Seen::default();
     let Door { gateway, at, listener } = door;
     if !listener.terminates_tls() {
+        if listener.passes_tls_through() {
+            seen.evidence.push(format!(
+                "The listener {} passes TLS through: the backend has to have the certificate, which is not looked at.",
+                listener.name
+            ));
+        }
         return seen;
     }
     let field = format!("spec.listeners[{at}].tls");

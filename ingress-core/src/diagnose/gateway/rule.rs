@@ -1,29 +1,36 @@
 //! Checks of a rule among all others, and of what it refers to.
 
-use super::super::check::{GW009, RT007, RT009, RT010, RT012};
+use super::super::check::{GW009, RT007, RT009, RT012};
+use super::super::expression::{self, Place};
 use super::{Case, Exam, Reader};
-use crate::inventory::{Lookup, Tag};
+use crate::inventory::{Held, Lookup, Tag};
 use crate::kind::{
-    BackendTrafficPolicy, GATEWAY_API, HttpRoute, Kind, PolicyTargetRef, ReferenceGrant, Service, ServicePort,
+    BackendTrafficPolicy, GATEWAY_API, HttpRoute, Kind, PolicyTargetRef, ReferenceGrant, Service,
+    ServicePort, TlsRoute,
 };
-use crate::route::matcher::expression;
-use crate::route::{Backend, BackendPort, Entry, ObjectRef, PathMatch, Route, gateway_api};
+use crate::route::{Backend, BackendPort, Entry, HostPattern, ObjectRef, Route, gateway_api};
 
 /// Whether the rule can match, and leads anywhere.
 pub(super) fn examine(exam: &mut Exam<'_, '_>, case: &Case<'_, '_>, route: &Route) {
     expressions(exam, route);
     shadowed(exam, case, route);
     if !route.answers && route.backends.iter().all(|backend| backend.weight == 0) {
-        let cause = if route.backends.is_empty() {
-            "The rule names no backend, so every request is answered with 500."
+        let why = if route.backends.is_empty() {
+            "The rule names no backend"
         } else {
-            "All backends of the rule have the weight 0, so every request is answered with 500."
+            "All backends of the rule have the weight 0"
+        };
+        // Without HTTP there is no answer to give.
+        let so = if route.object.kind == "TLSRoute" {
+            "every connection is closed"
+        } else {
+            "every request is answered with 500"
         };
         exam.find(
             RT012,
             &route.object,
             format!("{}.backendRefs", rule_field(route)),
-            cause.to_owned(),
+            format!("{why}, so {so}."),
             "Name a backend with a weight above 0, or remove the rule.".to_owned(),
         );
     }
@@ -35,28 +42,11 @@ fn rule_field(route: &Route) -> &str {
 }
 
 fn expressions(exam: &mut Exam<'_, '_>, route: &Route) {
-    let matches = &route.matches;
-    let path = match &matches.path {
-        PathMatch::RegularExpression(text) => Some(("path.value".to_owned(), text)),
-        _ => None,
-    };
-    let values = |name: &'static str, values| {
-        let values: &Vec<crate::route::ValueMatch> = values;
-        let each = values.iter().enumerate().filter(|(_, value)| value.regular_expression);
-        each.map(move |(at, value)| (format!("{name}[{at}].value"), &value.value))
-    };
-    let headers = values("headers", &matches.headers);
-    for (field, text) in path.into_iter().chain(headers).chain(values("queryParams", &matches.query_params)) {
-        if let Err(why) = expression(text) {
-            exam.find(
-                RT010,
-                &route.object,
-                format!("{}.{field}", route.field),
-                format!("The regular expression {text:?} can't be read: {}.", why.trim_end_matches('.')),
-                "Correct it; most implementations take RE2's language, which has neither look-around nor back-references.".to_owned(),
-            );
-        }
-    }
+    expression::examine(exam, route, |place| match place {
+        Place::Path | Place::Condition => format!("{}.path.value", route.field),
+        Place::Header(at, _) => format!("{}.headers[{at}].value", route.field),
+        Place::QueryParam(at, _) => format!("{}.queryParams[{at}].value", route.field),
+    });
 }
 
 /// Others that say the same, and come first.
@@ -76,37 +66,53 @@ fn shadowed(exam: &mut Exam<'_, '_>, case: &Case<'_, '_>, route: &Route) {
         );
         return;
     }
-    if route.object.kind != "HTTPRoute" {
-        return;
+    match &*route.object.kind {
+        "HTTPRoute" => {
+            let claim = |host: &HostPattern| Tag::claim(host, &route.matches.path);
+            shadowed_by::<HttpRoute>(exam, case, route, claim, gateway_api::http_routes);
+        }
+        "TLSRoute" => {
+            let named = |host: &HostPattern| Tag::host(&host.written().unwrap_or_default());
+            shadowed_by::<TlsRoute>(exam, case, route, named, gateway_api::tls_routes);
+        }
+        _ => {}
     }
+}
+
+/// Other objects of the kind that say the same at the same listeners, and come first.
+fn shadowed_by<K: Held>(
+    exam: &mut Exam<'_, '_>,
+    case: &Case<'_, '_>,
+    route: &Route,
+    tag: impl Fn(&HostPattern) -> Tag,
+    routes: impl Fn(&Reader<'_>, &K) -> Vec<Route>,
+) {
+    let taken = |entry: &Entry, other: &Route| other.entries.contains(entry);
+    let rank = |route: &Route| (route.created.is_none(), route.created);
+    let name = |route: &Route| (route.object.namespace.clone(), route.object.name.clone());
     for host in case.common.hosts() {
-        for other in exam.reader.tagged::<HttpRoute>(None, Tag::claim(&host, &route.matches.path)).objects {
-            let name = (other.namespace(), other.name());
-            if name == (route.object.namespace.as_deref(), route.object.name.as_str()) {
+        for other in exam.reader.tagged::<K>(None, tag(&host)).objects {
+            if (other.namespace(), other.name())
+                == (route.object.namespace.as_deref(), route.object.name.as_str())
+            {
                 continue;
             }
-            let taken = |entry: &Entry, other: &Route| other.entries.contains(entry);
-            let winner = gateway_api::http_routes(exam.reader, other).into_iter().find(|other| {
-                let first =
-                    (other.created.is_none(), other.created, &other.object.namespace, &other.object.name)
-                        < (
-                            route.created.is_none(),
-                            route.created,
-                            &route.object.namespace,
-                            &route.object.name,
-                        );
+            let winner = routes(exam.reader, other).into_iter().find(|other| {
+                let first = (rank(other), name(other)) < (rank(route), name(route));
                 // Wherever it comes in, the other one does.
-                first && same(other) && route.entries.iter().all(|entry| taken(entry, other))
+                first
+                    && other.host == route.host
+                    && other.matches == route.matches
+                    && route.entries.iter().all(|entry| taken(entry, other))
             });
-            if winner.is_some() && !route.entries.is_empty() {
+            if let (Some(winner), false) = (winner, route.entries.is_empty()) {
                 exam.find(
                     RT009,
                     &route.object,
                     route.field.clone(),
                     format!(
-                        "It never gets a request: HTTPRoute {}/{} matches the same at the same listeners, and is older or comes first by name.",
-                        other.metadata.namespace,
-                        other.name()
+                        "It never gets a request: {} matches the same at the same listeners, and is older or comes first by name.",
+                        winner.object
                     ),
                     "Leave the match in one of the two.".to_owned(),
                 );

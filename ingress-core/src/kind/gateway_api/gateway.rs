@@ -167,6 +167,12 @@ impl Listener {
         matches!(self.protocol.as_str(), "HTTPS" | "TLS") && mode == "Terminate"
     }
 
+    /// Whether it hands encrypted connections on as they are, and chooses by nothing but the name that the client asks for.
+    #[must_use]
+    pub fn passes_tls_through(&self) -> bool {
+        self.protocol == "TLS" && !self.terminates_tls()
+    }
+
     /// Whether routes of this kind may attach to it, as far as the listener says. Where it names no kinds, those may that its
     /// protocol can carry; of a protocol that isn't Gateway API's nobody knows, and it is not refused.
     #[must_use]

@@ -50,7 +50,7 @@ fn doors(namespace: &str, hostnames: &str, parent: &str) -> Vec<String> {
     let shown = |route: Route| {
         let listeners = route.entries.iter().map(|entry| match entry {
             Entry::Listener { listener, .. } => listener.as_str(),
-            Entry::IngressClass { .. } => "?",
+            _ => "?",
         });
         format!("{} {}", route.host, listeners.collect::<Vec<_>>().join(","))
     };
@@ -169,4 +169,33 @@ fn a_call_is_a_request_for_a_path() {
     let shown: Vec<_> = routes.iter().map(|route| route.matches.to_string()).collect();
     assert_eq!(shown, ["/shop.Cart/… v=2", "/…"]);
     assert_eq!(routes[1].entries.len(), 1);
+}
+
+#[test]
+fn a_tls_route_is_for_its_hosts_at_listeners_that_speak_tls() {
+    let edge = EDGE.replace(
+        r#"{"name":"own""#,
+        r#"{"name":"pass","port":443,"protocol":"TLS","hostname":"*.pass.example","tls":{"mode":"Passthrough"},
+            "allowedRoutes":{"namespaces":{"from":"All"}}},{"name":"own""#,
+    );
+    let (mut inventory, cluster) = (inventory(), cluster());
+    inventory.insert(&cluster, read::<Gateway>(&edge));
+    let route = r#"{"metadata":{"name":"t","namespace":"shop"},"spec":{"hostnames":["db.pass.example","other.net"],
+        "parentRefs":[{"name":"edge","namespace":"infra"}],"rules":[{"backendRefs":[{"name":"db","port":5432}]}]}}"#;
+    let routes =
+        tls_routes(&Reader::new(&inventory, &cluster, Timestamp::UNIX_EPOCH), &read::<TlsRoute>(route));
+    let shown: Vec<_> = routes
+        .iter()
+        .map(|route| {
+            (route.host.to_string(), route.matches.path.clone(), route.entries.len(), route.field.as_str())
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            ("db.pass.example".to_owned(), PathMatch::Any, 1, "spec.rules[0]"),
+            ("other.net".to_owned(), PathMatch::Any, 0, "spec.rules[0]"),
+        ]
+    );
+    assert!(routes[0].tls.is_none() && routes[0].backends[0].object.to_string() == "Service shop/db");
 }

@@ -9,27 +9,69 @@ use crate::route::{PathMatch, Route, RouteMatch, ValueMatch};
 /// What a compiled expression may take. Expressions come from whoever may write routes.
 const EXPRESSION_BYTES: usize = 256 * 1024;
 
+fn read(text: &str) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(text).size_limit(EXPRESSION_BYTES).build()
+}
+
 /// Reads a regular expression that has to fit all of a text.
 ///
 /// # Errors
 ///
 /// Why it can't be read, in a line.
 pub(crate) fn expression(text: &str) -> Result<Regex, String> {
-    let read = |text: &str| RegexBuilder::new(text).size_limit(EXPRESSION_BYTES).build();
     // By itself first: within parentheses, `a)(b` would be one.
-    let whole = read(text).and_then(|_| read(&format!("^(?:{text})$")));
-    whole.map_err(|error| match error {
+    read(text).and_then(|_| read(&format!("^(?:{text})$"))).map_err(why)
+}
+
+/// Reads a regular expression that has to be found somewhere in a text.
+///
+/// # Errors
+///
+/// Why it can't be read, in a line.
+pub(crate) fn expression_within(text: &str) -> Result<Regex, String> {
+    read(text).map_err(why)
+}
+
+fn why(error: regex::Error) -> String {
+    match error {
         regex::Error::CompiledTooBig(limit) => format!("it takes more than {limit} bytes"),
         // The last line says what is wrong, those before show where.
         error => {
             let text = error.to_string();
             text.lines().last().unwrap_or(&text).trim_start_matches("error: ").to_owned()
         }
-    })
+    }
 }
 
-/// What of a route doesn't fit a request; `None` when everything does.
-pub(super) fn fit(route: &RouteMatch, request: &Request) -> Option<Lost> {
+/// Whether a route fits a request.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Fit {
+    /// What of it doesn't; `None` when everything does.
+    pub(super) lost: Option<Lost>,
+    /// Whether it hangs on something that the request doesn't tell, which is taken to be as the route wants it.
+    pub(super) unseen: bool,
+}
+
+/// Whether a route fits a request.
+pub(super) fn fit(route: &RouteMatch, request: &Request) -> Fit {
+    let mut fit = Fit { lost: plain(route, request), unseen: false };
+    for condition in &route.conditions {
+        match condition.holds(request) {
+            Ok(Some(true)) => {}
+            Ok(Some(false)) => {
+                fit.lost.get_or_insert_with(|| Lost::Condition(condition.to_string()));
+            }
+            Ok(None) => fit.unseen = true,
+            Err(why) => {
+                fit.lost.get_or_insert(Lost::InvalidExpression(why));
+            }
+        }
+    }
+    fit
+}
+
+/// What of a route doesn't fit a request, its conditions aside; `None` when everything does.
+fn plain(route: &RouteMatch, request: &Request) -> Option<Lost> {
     path(&route.path, &request.path).or_else(|| {
         if route.method.as_ref().is_some_and(|method| *method != request.method) {
             return Some(Lost::Method);

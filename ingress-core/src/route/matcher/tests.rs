@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::clock::Timestamp;
-use crate::route::{ObjectRef, PathMatch, RouteMatch, ValueMatch};
+use crate::route::{Condition, ObjectRef, PathMatch, RouteMatch, Subject, Test, TlsSource, ValueMatch};
 
 fn nginx() -> Entry {
     Entry::ingress_class(Some("nginx"), Some("k8s.io/ingress-nginx"))
@@ -23,7 +23,12 @@ fn listener(name: &str, host: &str) -> Entry {
 
 fn route(name: &str, entry: Entry, host: HostPattern, matches: RouteMatch) -> Route {
     let cluster = ClusterId::new("c").unwrap();
-    let kind = if matches!(entry, Entry::IngressClass { .. }) { "Ingress" } else { "HTTPRoute" };
+    let (kind, precedence) = match entry {
+        Entry::IngressClass { .. } => ("Ingress", Precedence::Specificity),
+        Entry::Listener { .. } => ("HTTPRoute", Precedence::Specificity),
+        Entry::IstioGateway { .. } | Entry::Mesh => ("VirtualService", Precedence::Position),
+        Entry::EntryPoint { .. } => ("IngressRoute", Precedence::Priority(0)),
+    };
     let object = ObjectRef::new(kind, Some("shop"), name);
     Route {
         id: RouteId::derive(&cluster, &object, &host, &matches, 0),
@@ -39,6 +44,7 @@ fn route(name: &str, entry: Entry, host: HostPattern, matches: RouteMatch) -> Ro
         tls: None,
         settings: Vec::new(),
         owner: None,
+        precedence,
         order: (0, 0),
         created: None,
     }
@@ -55,6 +61,27 @@ fn prefix(path: &str) -> RouteMatch {
 
 fn http(name: &str, host: &str, matches: RouteMatch) -> Route {
     route(name, listener("any", ""), HostPattern::of_gateway(Some(host)), matches)
+}
+
+/// A route of a virtual service, at a place of it.
+fn virtual_service(name: &str, host: &str, place: usize, matches: RouteMatch) -> Route {
+    let entry = Entry::IstioGateway { namespace: "infra".into(), gateway: "edge".into() };
+    let mut route = route(name, entry, HostPattern::of_gateway(Some(host)), matches);
+    route.order = (place, 0);
+    route.id = RouteId::derive(&route.cluster, &route.object, &route.host, &route.matches, place);
+    route
+}
+
+/// A route of an ingress route, with a priority.
+fn ingress_route(name: &str, host: &str, priority: i64, matches: RouteMatch) -> Route {
+    let entry = Entry::EntryPoint { name: Some("web".into()) };
+    let mut route = route(name, entry, HostPattern::of_ingress(Some(host)), matches);
+    route.precedence = Precedence::Priority(priority);
+    route
+}
+
+fn text_prefix(path: &str) -> RouteMatch {
+    RouteMatch::path(PathMatch::TextPrefix(path.into()))
 }
 
 fn asked(routes: &[Route], request: &Request) -> Match {
@@ -280,9 +307,105 @@ fn what_was_removed_wins_no_more_and_answers_are_bounded() {
     assert!(matcher.hosts.is_empty());
 }
 
+#[test]
+fn istio_takes_the_first_that_fits_of_the_most_specific_host() {
+    let exact = |path: &str| RouteMatch::path(PathMatch::Exact(path.into()));
+    let routes = [
+        virtual_service("shop", "shop.example.com", 0, text_prefix("/ca")),
+        virtual_service("shop", "shop.example.com", 1, exact("/cart")),
+        virtual_service("wild", "*.example.com", 0, exact("/cart")),
+        virtual_service("wild", "*.example.com", 1, text_prefix("/")),
+    ];
+    let (winner, losers) = won(&routes, &get("/cart"));
+    assert_eq!(winner.as_deref(), Some("shop"));
+    let whys: Vec<_> = losers.into_iter().map(|(_, why)| why).collect();
+    assert_eq!(whys, [Lost::LaterRule, Lost::LessSpecificHost, Lost::LessSpecificHost]);
+    // By text, not by element; and what no rule of the host's own is for, those of wildcards don't get.
+    assert_eq!(won(&routes, &get("/cabin")).0.as_deref(), Some("shop"));
+    assert_eq!(won(&routes, &get("/elsewhere")).0, None);
+    assert_eq!(won(&routes, &Request::new("b.a.example.com", "/elsewhere")).0.as_deref(), Some("wild"));
+    let doubts = |routes: &[Route]| asked(routes, &get("/cart")).entries.pop().unwrap().doubts;
+    assert_eq!(doubts(&routes), []);
+    let another = virtual_service("another", "shop.example.com", 0, text_prefix("/cart"));
+    assert_eq!(doubts(&[routes[0].clone(), another]), [Doubt::Tie]);
+}
+
+#[test]
+fn traefik_takes_the_highest_priority_whatever_the_host() {
+    let any = ingress_route("any", "", 100, text_prefix("/"));
+    let shop = ingress_route("shop", "shop.example.com", 20, text_prefix("/cart"));
+    let (winner, losers) = won(&[shop.clone(), any.clone()], &get("/cartoon"));
+    assert_eq!((winner.as_deref(), losers), (Some("any"), vec![("shop".into(), Lost::LowerPriority)]));
+    let doubts = |routes: &[Route]| asked(routes, &get("/cart")).entries.pop().unwrap().doubts;
+    assert_eq!(doubts(&[shop.clone(), any.clone()]), []);
+    assert_eq!(doubts(&[shop.clone(), ingress_route("other", "", 20, text_prefix("/"))]), [Doubt::Tie]);
+    let mut secure = shop.clone();
+    secure.tls = Some(TlsSource { secrets: Vec::new(), object: shop.object.clone(), field: String::new() });
+    assert_eq!(won(&[secure.clone()], &get("/cart").tls(false)).1, [("shop".into(), Lost::NeedsTls)]);
+    assert_eq!(won(&[secure], &get("/cart").tls(true)).0.as_deref(), Some("shop"));
+}
+
+#[test]
+fn routes_of_default_entry_points_are_in_the_running_at_each_that_is_named() {
+    let named = ingress_route("named", "shop.example.com", 5, text_prefix("/"));
+    let mut default = ingress_route("default", "shop.example.com", 9, text_prefix("/cart"));
+    default.entries = vec![Entry::EntryPoint { name: None }];
+    let winners = |path: &str| -> Vec<_> {
+        let found = asked(&[named.clone(), default.clone()], &get(path)).entries;
+        found
+            .into_iter()
+            .map(|door| (door.winner.map(|route| route.object.name.clone()), door.doubts))
+            .collect()
+    };
+    let by_default = Some("default".to_owned());
+    let doubts = vec![Doubt::DefaultEntryPoint];
+    assert_eq!(winners("/cart"), [(by_default.clone(), Vec::new()), (by_default, doubts)]);
+    assert_eq!(winners("/x"), [(None, Vec::new()), (Some("named".to_owned()), Vec::new())]);
+}
+
+#[test]
+fn what_a_request_does_not_tell_is_a_doubt_and_what_it_does_is_not() {
+    let with = |condition: Condition| {
+        let mut matches = text_prefix("/");
+        matches.conditions.push(condition);
+        ingress_route("r", "", 1, matches)
+    };
+    let unseen = with(Condition::Unseen("ClientIP(`10.0.0.0/8`)".into()));
+    let found = asked(&[unseen], &get("/")).entries.pop().unwrap();
+    assert_eq!((found.winner.is_some(), found.doubts), (true, vec![Doubt::UnseenCondition]));
+    // Of a rule's alternatives, one that the request tells all about is enough.
+    let unseen = with(Condition::Unseen("ClientIP(`10.0.0.0/8`)".into()));
+    let mut certain = with(Condition::IsNot(Subject::Path, Test::Prefix("/b".into())));
+    certain.order = (0, 1);
+    assert_eq!(asked(&[unseen, certain], &get("/a")).entries.pop().unwrap().doubts, []);
+    let not_here = with(Condition::IsNot(Subject::Path, Test::Prefix("/a".into())));
+    assert_eq!(won(&[not_here.clone()], &get("/a")).1, [("r".into(), Lost::Condition("!path=/a…".into()))]);
+    assert_eq!(asked(&[not_here], &get("/b")).entries.pop().unwrap().doubts, []);
+    let broken = with(Condition::Unreadable { text: "Host(".into(), why: "it ends".into() });
+    assert_eq!(won(&[broken], &get("/")).1, [("r".into(), Lost::InvalidExpression("it ends".into()))]);
+}
+
+#[test]
+fn a_tls_listener_is_a_door_of_its_own() {
+    let host = HostPattern::of_gateway(Some("shop.example.com"));
+    let mut entry = listener("pass", "shop.example.com");
+    if let Entry::Listener { port, protocol, .. } = &mut entry {
+        (*port, *protocol) = (443, "TLS".into());
+    }
+    let pass = route("pass", entry, host.clone(), RouteMatch::path(PathMatch::Any));
+    let plain = route("plain", listener("web", ""), host, prefix("/"));
+    let winners = |request: &Request| -> Vec<_> {
+        let found = asked(&[pass.clone(), plain.clone()], request).entries;
+        found.into_iter().filter_map(|door| Some(door.winner?.object.name.clone())).collect()
+    };
+    assert_eq!(winners(&get("/").tls(true)), ["pass", "plain"]);
+    assert_eq!(winners(&get("/").tls(false)), ["plain"]);
+}
+
 /// The winner at each door, found the slow way: whoever fits and comes before all others that fit, said once more from the words of the
 /// specifications.
 fn naive(routes: &[Route], request: &Request) -> Vec<(Entry, RouteId)> {
+    use std::cmp::Reverse;
     let host = |route: &Route| match &route.host {
         HostPattern::Any => Some((0, 0)),
         HostPattern::Exact(name) => (*name == request.host).then_some((name.len(), name.len())),
@@ -303,31 +426,71 @@ fn naive(routes: &[Route], request: &Request) -> Vec<(Entry, RouteId)> {
             let length = prefix.iter().map(|element| element.len() + 1).sum();
             elements(&request.path).starts_with(&prefix).then_some((0, length))
         }
+        PathMatch::TextPrefix(prefix) => (request.path.get(..prefix.len()) == Some(prefix)).then_some((0, 0)),
         _ => None,
     };
-    let key = |route: &Route| {
+    let condition = |condition: &Condition| match condition {
+        Condition::IsNot(Subject::Path, Test::Prefix(text)) => request.path.get(..text.len()) != Some(text),
+        Condition::IsNot(Subject::Host, Test::Exact(name)) => request.host != *name,
+        Condition::Is(Subject::Header(name), Test::Prefix(text)) => request
+            .headers
+            .iter()
+            .any(|(known, value)| known == name && value.get(..text.len()) == Some(text)),
+        other => panic!("not made here: {other:?}"),
+    };
+    let rest = |route: &Route| {
         let matches = &route.matches;
-        let fits = matches.method.as_ref().is_none_or(|method| *method == request.method)
+        matches.method.as_ref().is_none_or(|method| *method == request.method)
             && matches
                 .headers
                 .iter()
-                .all(|wanted| request.headers.contains(&(wanted.name.clone(), wanted.value.clone())));
-        let (host, path) = (host(route)?, path(route)?);
-        let age = std::cmp::Reverse((route.created.is_none(), route.created));
-        let name = std::cmp::Reverse((route.object.name.clone(), route.order));
-        fits.then_some((host, path, matches.method.is_some(), matches.headers.len(), age, name))
+                .all(|wanted| request.headers.contains(&(wanted.name.clone(), wanted.value.clone())))
+            && matches.conditions.iter().all(condition)
     };
+    let age = |route: &Route| (route.created.is_none(), route.created);
+    let name = |route: &Route| (route.object.name.clone(), route.order);
     let mut doors: Vec<Entry> = routes.iter().flat_map(|route| route.entries.clone()).collect();
     doors.sort();
     doors.dedup();
     let winner = |door: Entry| {
-        let there = routes.iter().filter(|route| route.entries.contains(&door));
-        let best = there
-            .filter_map(|route| Some((key(route)?, route.id)))
-            .max_by(|one, other| one.0.cmp(&other.0))?;
-        Some((door, best.1))
+        let there: Vec<_> = routes.iter().filter(|route| route.entries.contains(&door)).collect();
+        let for_host = there.iter().filter(|route| host(route).is_some()).copied();
+        let fits = for_host.clone().filter(|route| path(route).is_some() && rest(route));
+        let best = match &door {
+            Entry::IstioGateway { .. } => {
+                let host_of_door = for_host.filter_map(host).max()?;
+                fits.filter(|route| host(route) == Some(host_of_door))
+                    .min_by_key(|route| (age(route), name(route)))
+            }
+            Entry::EntryPoint { .. } => {
+                fits.min_by_key(|route| (Reverse(route.precedence), age(route), name(route)))
+            }
+            _ => fits.max_by_key(|route| {
+                let matches = &route.matches;
+                let more = (host(route), path(route), matches.method.is_some(), matches.headers.len());
+                (more, Reverse((age(route), name(route))))
+            }),
+        };
+        Some((door, best?.id))
     };
     doors.into_iter().filter_map(winner).collect()
+}
+
+fn any_condition() -> impl Strategy<Value = Option<Condition>> {
+    prop::option::of(prop::sample::select(vec![
+        Condition::IsNot(Subject::Path, Test::Prefix("/a".into())),
+        Condition::IsNot(Subject::Host, Test::Exact("a.b.c".into())),
+        Condition::Is(Subject::Header("x".into()), Test::Prefix("1".into())),
+    ]))
+}
+
+/// Of which object a route is, where that decides.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Sort {
+    Ingress,
+    GatewayApi,
+    Istio,
+    Traefik,
 }
 
 fn any_route() -> impl Strategy<Value = Route> {
@@ -336,27 +499,45 @@ fn any_route() -> impl Strategy<Value = Route> {
     let method = prop::option::of(prop::sample::select(vec!["GET", "POST"]));
     let headers = prop::collection::btree_map(prop::sample::select(vec!["x", "y"]), "[12]", 0..3);
     let created = prop::option::of(0_i64..3);
-    let kind = (any::<bool>(), any::<bool>(), 0_usize..2, 0_usize..4);
-    (host, path, method, headers, created, kind).prop_map(|(host, path, method, headers, created, kind)| {
-        let (gateway, exact, door, order) = kind;
-        let path = if exact { PathMatch::Exact(path.into()) } else { PathMatch::Prefix(path.into()) };
+    let sort = prop::sample::select(vec![Sort::Ingress, Sort::GatewayApi, Sort::Istio, Sort::Traefik]);
+    let more = (sort, any::<bool>(), 0_usize..2, 0_usize..4, -2_i64..3, any_condition());
+    (host, path, method, headers, created, more).prop_map(|(host, path, method, headers, created, more)| {
+        let (sort, exact, door, order, priority, condition) = more;
+        let by_text = matches!(sort, Sort::Istio | Sort::Traefik);
+        let path = match (exact, by_text) {
+            (true, _) => PathMatch::Exact(path.into()),
+            (false, true) => PathMatch::TextPrefix(path.into()),
+            (false, false) => PathMatch::Prefix(path.into()),
+        };
+        let plain = sort == Sort::Ingress;
         let matches = RouteMatch {
-            method: method.map(str::to_owned).filter(|_| gateway),
+            method: method.map(str::to_owned).filter(|_| !plain),
             headers: headers
                 .iter()
-                .filter(|_| gateway)
+                .filter(|_| !plain)
                 .map(|(name, value)| ValueMatch::exact(name, value))
                 .collect(),
+            conditions: condition.into_iter().filter(|_| by_text).collect(),
             ..RouteMatch::path(path)
         };
-        let mut route = if gateway {
-            route("r", listener(["one", "two"][door], ""), HostPattern::of_gateway(Some(host)), matches)
-        } else {
-            let entry = Entry::ingress_class(Some(["one", "two"][door]), None);
-            route("r", entry, HostPattern::of_ingress(Some(host)), matches)
+        let name = ["one", "two"][door];
+        let (entry, host) = match sort {
+            Sort::Ingress => (Entry::ingress_class(Some(name), None), HostPattern::of_ingress(Some(host))),
+            Sort::GatewayApi => (listener(name, ""), HostPattern::of_gateway(Some(host))),
+            Sort::Istio => {
+                let entry = Entry::IstioGateway { namespace: "infra".into(), gateway: name.into() };
+                (entry, HostPattern::of_gateway(Some(host)))
+            }
+            Sort::Traefik => {
+                (Entry::EntryPoint { name: Some(name.into()) }, HostPattern::of_ingress(Some(host)))
+            }
         };
+        let mut route = route("r", entry, host, matches);
         route.created = created.map(|second| Timestamp::from_second(second).unwrap());
         route.order = (order, 0);
+        if sort == Sort::Traefik {
+            route.precedence = Precedence::Priority(priority);
+        }
         route
     })
 }
@@ -370,10 +551,16 @@ proptest! {
         post in any::<bool>(),
         x in "[12]",
     ) {
-        // Names are told apart, and so are ids.
+        // Names are told apart, and so are ids; those that are taken in order share objects.
         for (nth, route) in routes.iter_mut().enumerate() {
-            route.object.name = format!("r{nth:02}");
-            route.id = RouteId::derive(&route.cluster, &route.object, &route.host, &route.matches, 0);
+            if route.precedence == Precedence::Position {
+                route.object.name = format!("v{}", nth % 3);
+                route.created = [None, Some(2), Some(1)][nth % 3].map(|second| Timestamp::from_second(second).unwrap());
+                route.order = (nth / 3, 0);
+            } else {
+                route.object.name = format!("r{nth:02}");
+            }
+            route.id = RouteId::derive(&route.cluster, &route.object, &route.host, &route.matches, nth);
         }
         let request = Request::new(host, path).method(if post { "POST" } else { "GET" }).header("x", &x);
         let found = asked(&routes, &request);
@@ -384,7 +571,9 @@ proptest! {
             .collect();
         prop_assert_eq!(winners, naive(&routes, &request));
         for door in &found.entries {
-            prop_assert!(door.winner.is_some() || door.losers.iter().all(|loser| loser.why != Lost::LessSpecificHost));
+            let by_host_alone = matches!(door.entry, Entry::IstioGateway { .. });
+            prop_assert!(by_host_alone || door.winner.is_some()
+                || door.losers.iter().all(|loser| loser.why != Lost::LessSpecificHost));
         }
     }
 }
