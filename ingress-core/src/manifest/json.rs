@@ -42,8 +42,7 @@ pub(super) fn parse(text: &str, sink: &mut Sink<'_>) {
                 lines_before += lines(piece);
             }
             Err(error) => {
-                let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-                let at = Location::new(number(error.line()), number(error.column()));
+                let at = place(text, &error);
                 let template = text.contains("{{");
                 if template {
                     sink.template(at);
@@ -54,6 +53,14 @@ pub(super) fn parse(text: &str, sink: &mut Sink<'_>) {
             }
         }
     }
+}
+
+/// Where the parser stopped. It counts bytes.
+fn place(text: &str, error: &serde_json::Error) -> Location {
+    let line = text.split('\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
+    let column = line.char_indices().take_while(|(at, _)| *at < error.column()).count();
+    let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    Location::new(number(error.line()), number(column))
 }
 
 /// The parser's words, without the place that stands beside them. It is about syntax, and so quotes no value.

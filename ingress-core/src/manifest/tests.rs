@@ -110,6 +110,12 @@ fn json_is_read_too_and_has_its_own_errors() {
         broken.problems[0].to_string(),
         "a.json:2:16: trailing comma; check the commas, quotes and brackets there"
     );
+    let wide = Manifests::parse("a.json", "{\"ä😀\" 1}", &Options::default());
+    assert!(
+        wide.problems[0].to_string().starts_with("a.json:1:7: "),
+        "columns are characters: {:?}",
+        wide.problems
+    );
 }
 
 #[test]
