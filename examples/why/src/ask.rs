@@ -42,7 +42,7 @@ impl FromStr for Question {
 impl Question {
     /// What routes are chosen by.
     pub(crate) fn request(&self) -> Request {
-        let request = Request::new(&self.host, &self.path).method(&self.method);
+        let request = Request::new(&self.host, &self.path).method(&self.method).tls(self.tls);
         self.headers.iter().fold(request, |request, (name, value)| request.header(name, value))
     }
 }

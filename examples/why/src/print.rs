@@ -153,6 +153,10 @@ fn named(entry: &Entry) -> String {
         Entry::Listener { namespace, gateway, listener, port, protocol, .. } => {
             format!("gateway {namespace}/{gateway}, listener {listener} ({protocol} on port {port})")
         }
+        Entry::IstioGateway { namespace, gateway, .. } => format!("Istio's gateway {namespace}/{gateway}"),
+        Entry::Mesh => "the sidecars of Istio's mesh".to_owned(),
+        Entry::EntryPoint { name: Some(name), .. } => format!("Traefik's entry point {name}"),
+        Entry::EntryPoint { .. } => "Traefik's entry points by default".to_owned(),
         _ => "another door".to_owned(),
     }
 }

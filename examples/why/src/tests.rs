@@ -25,9 +25,45 @@ metadata: {name: cart, namespace: shop}
 spec: {selector: {app: cart}, ports: [{name: web, port: 80}]}
 "#;
 
+/// Routes of three sorts for hosts of their own.
+const MORE: &str = r#"
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: infra}
+spec:
+  gatewayClassName: eg
+  listeners:
+  - {name: pass, port: 443, protocol: TLS, tls: {mode: Passthrough}, allowedRoutes: {namespaces: {from: All}}}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: TLSRoute
+metadata: {name: db, namespace: shop}
+spec:
+  hostnames: [db.example.com]
+  parentRefs: [{name: edge, namespace: infra}]
+  rules: [{backendRefs: [{name: cart, port: 80}]}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: books, namespace: shop}
+spec:
+  hosts: [books.example.com]
+  gateways: [infra/mesh-edge]
+  http: [{match: [{uri: {prefix: /re}}], route: [{destination: {host: cart}}]}]
+---
+apiVersion: traefik.io/v1alpha1
+kind: IngressRoute
+metadata: {name: blog, namespace: shop}
+spec:
+  entryPoints: [websecure]
+  tls: {}
+  routes: [{match: "Host(`blog.example.com`) && !PathPrefix(`/admin`)", services: [{name: gone, port: 80}]}]
+---
+"#;
+
 async fn ask(url: &str) -> (Option<Verdict>, String) {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("shop.yaml"), SHOP).unwrap();
+    std::fs::write(folder.path().join("shop.yaml"), format!("{MORE}{SHOP}")).unwrap();
     let source = FilesSource::new([folder.path()]);
     let hub = Hub::builder(source.clone()).routes(source).unwrap().start();
     let snapshot = tokio::time::timeout(Duration::from_secs(30), read(hub.routes().unwrap())).await.unwrap();
@@ -59,7 +95,29 @@ async fn says_which_routes_came_near() {
     assert!(text.contains("no route there gets this request") && text.contains(": path\n"), "{text}");
     let (verdict, text) = ask("http://store.example.com").await;
     assert_eq!(verdict, None, "{text}");
-    assert!(text.contains("There are routes for shop.example.com."), "{text}");
+    assert!(text.contains("There are routes for ") && text.contains("shop.example.com."), "{text}");
+}
+
+#[tokio::test]
+async fn follows_routes_of_every_sort() {
+    let (verdict, text) = ask("https://db.example.com/").await;
+    assert_eq!(verdict, Some(Verdict::Unknown), "{text}");
+    assert!(text.contains("Through gateway infra/edge, listener pass (TLS on port 443)"), "{text}");
+    assert!(text.contains("passes TLS through"), "{text}");
+    let (verdict, text) = ask("http://db.example.com/").await;
+    assert!(verdict.is_none() && text.contains("needs tls"), "{text}");
+    // A prefix of text, not of elements.
+    let (verdict, text) = ask("https://books.example.com/reviews").await;
+    assert_eq!(verdict, Some(Verdict::Unknown), "{text}");
+    assert!(text.contains("Through Istio's gateway infra/mesh-edge"), "{text}");
+    let (verdict, text) = ask("https://blog.example.com/a").await;
+    assert_eq!(verdict, Some(Verdict::Broken), "{text}");
+    assert!(
+        text.contains("Through Traefik's entry point websecure") && text.contains("RT005 critical"),
+        "{text}"
+    );
+    let (verdict, text) = ask("https://blog.example.com/admin").await;
+    assert!(verdict.is_none() && text.contains("condition"), "{text}");
 }
 
 #[test]
