@@ -13,6 +13,8 @@
 //! | `merge` | `Writer`, `Store`, `Deltas` | an ordered map and a list of everything that ever changed |
 //! | `classify` | `decode_status`, `classify` | [`status`], a table |
 //! | `selector` | `GET /api/ingresses?label=` | requirements split at commas |
+//! | `manifests` | `Manifests`, `Inventory::take`, `diagnose_all` | an ordinary JSON parser, and each route judged by itself |
+//! | `routes` | the reader of Traefik's rules, the model of routes, `Matcher` | syntax trees, evaluated as they are |
 //! | `envelope` | `ingress_cache::envelope` | fields by their offsets, and a checksum bit by bit |
 
 pub mod classify;
@@ -21,9 +23,11 @@ pub mod facts;
 mod frames;
 pub mod json_frames;
 pub mod json_record;
+pub mod manifests;
 pub mod merge;
 pub mod message;
 pub mod protobuf_frames;
 pub mod protobuf_record;
+pub mod routes;
 pub mod selector;
 pub mod status;
