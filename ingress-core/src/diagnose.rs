@@ -37,6 +37,7 @@ mod exam;
 mod expression;
 mod gateway;
 mod ingress;
+mod issuance;
 mod issuer;
 mod istio;
 mod network;

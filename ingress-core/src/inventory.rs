@@ -29,6 +29,7 @@ use crate::kind::{
     Certificate, ClusterIssuer, DeploymentMeta, EndpointSlice, Endpoints, Event, Ingress, IngressClass,
     Issuer, NamespaceRecord, NetworkPolicy, Pod, ReplicaSetMeta, Service, TlsSecret,
 };
+use crate::kind::{CertificateRequest, Challenge, Order};
 use crate::status::{LaneId, LaneState, LaneStatus};
 use crate::store::{Change, Snapshot};
 
@@ -298,6 +299,9 @@ inventory! {
     certificates: Certificate = 12 "Certificate",
     issuers: Issuer = 13 "Issuer",
     cluster_issuers: ClusterIssuer = 14 "ClusterIssuer",
+    certificate_requests: CertificateRequest = 15 "CertificateRequest",
+    orders: Order = 16 "Order",
+    challenges: Challenge = 17 "Challenge",
     gateways: Gateway = 30 "Gateway",
     gateway_classes: GatewayClass = 31 "GatewayClass",
     http_routes: HttpRoute = 32 "HTTPRoute",

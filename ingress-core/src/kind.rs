@@ -23,11 +23,13 @@ mod gateway_api;
 mod ingress;
 mod ingress_class;
 mod ingress_route;
+mod issuance;
 mod meta;
 mod namespace;
 mod network_policy;
 mod owners;
 mod packed;
+mod plain;
 mod pod;
 mod record;
 #[cfg(test)]
@@ -68,6 +70,10 @@ pub use ingress::{
 pub use ingress_class::{IngressClass, IngressClassSpec};
 pub use ingress_route::{
     IngressRoute, IngressRouteRule, IngressRouteSpec, IngressRouteTls, TraefikRef, TraefikService,
+};
+pub use issuance::{
+    CertificateRequest, CertificateRequestStatus, Challenge, ChallengeSpec, ChallengeStatus, Order,
+    OrderStatus,
 };
 pub use meta::{ANNOTATION_BYTES, LAST_APPLIED};
 pub(crate) use meta::{Object, Text};

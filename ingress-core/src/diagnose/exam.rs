@@ -120,13 +120,7 @@ impl<'r, 'a> Exam<'r, 'a> {
             Severity::Warning => Verdict::Degraded,
             Severity::Info => Verdict::Ok,
         });
-        // To show a secret is to show its key.
-        let describe = matches!(object.kind.as_ref(), "Pod" | "Secret");
-        let command = match () {
-            () if check == TRC001 => can_i(&object),
-            () if describe => object.kubectl_describe(),
-            () => object.kubectl_get(),
-        };
+        let command = if check == TRC001 { can_i(&object) } else { shows(&object) };
         let field = Field::from(field).0;
         let finding = Finding { code: check.code, severity, object, field, cause, action, command };
         let at = self.findings.iter().position(|known| *known == finding).unwrap_or_else(|| {
@@ -163,17 +157,38 @@ fn permission(unknown: &Unknown) -> Option<Problem> {
     Some(Problem::new(TRC001, &ObjectRef::new(unknown.kind, namespace, "*"), "", cause, action))
 }
 
-/// The command that shows whether a kind may be read.
-fn can_i(object: &ObjectRef) -> String {
+/// The command that shows an object.
+fn shows(object: &ObjectRef) -> String {
+    let (namespace, name) = (object.namespace.as_deref().unwrap_or_default(), &object.name);
+    match object.kind.as_ref() {
+        // To show a secret is to show its key.
+        "Pod" | "Secret" => object.kubectl_describe(),
+        // The same of a challenge, but for its status.
+        "Challenge" => {
+            format!("kubectl -n {namespace} get {} {name} -o jsonpath='{{.status}}'", plural(object))
+        }
+        // A name that other groups have, too.
+        "Order" => format!("kubectl -n {namespace} get {} {name} -o yaml", plural(object)),
+        _ => object.kubectl_get(),
+    }
+}
+
+/// What `kubectl` calls a kind, so that no other is meant.
+fn plural(object: &ObjectRef) -> String {
     let resource = resource_of(&object.kind).map(|resource| match &*resource.group {
         "" => resource.plural.into_owned(),
         group => format!("{}.{group}", resource.plural),
     });
+    resource.unwrap_or_default()
+}
+
+/// The command that shows whether a kind may be read.
+fn can_i(object: &ObjectRef) -> String {
     let place = match &object.namespace {
         Some(namespace) => format!("-n {namespace}"),
         None => "--all-namespaces".to_owned(),
     };
-    format!("kubectl auth can-i watch {} {place}", resource.unwrap_or_default())
+    format!("kubectl auth can-i watch {} {place}", plural(object))
 }
 
 /// Something that is wrong, before it is known how much it matters.

@@ -33,6 +33,13 @@ fn replace<K: Held>(inventory: &mut Inventory, cluster: &ClusterId, object: K, a
     inventory.apply(&Change::Modified { key, old, new: object.into() }, &mut touched);
 }
 
+/// Whether a document is of this kind.
+fn is<K: Kind>(value: &serde_json::Value) -> bool {
+    let of = K::resource();
+    let group = value["apiVersion"].as_str().unwrap().split_once('/').map_or("", |(group, _)| group);
+    of.group == group && value["kind"].as_str() == Some(&*of.kind)
+}
+
 /// Reads a fixture. Its documents are what the cluster has.
 fn inventory(cluster: &ClusterId, text: &str) -> Inventory {
     let mut inventory = Inventory::new();
@@ -66,7 +73,7 @@ fn inventory(cluster: &ClusterId, text: &str) -> Inventory {
         let mut read = false;
         macro_rules! read {
             ($kind:ident) => {
-                if kind == $kind::resource().kind {
+                if is::<$kind>(&value) {
                     // Through text: some decoders borrow from it.
                     let json = value.to_string();
                     let object = $kind::decode_json(&mut serde_json::Deserializer::from_str(&json)).unwrap();
@@ -264,6 +271,7 @@ fn a_severity_can_be_set() {
 mod annotation;
 mod controller;
 mod gateway;
+mod issuance;
 mod istio;
 mod network;
 mod service;

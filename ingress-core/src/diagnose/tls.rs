@@ -4,6 +4,7 @@ use super::Settings;
 use super::check::{TLS001, TLS002, TLS004, TLS006, TLS007, TLS008, TLS009};
 use super::exam::{Problem, Seen};
 use super::gateway::words;
+use super::issuance;
 use crate::inventory::{Lookup, Reader, Tag};
 use crate::kind::{Certificate, ClusterIssuer, Condition, Issuer, Kind, Time, TlsCertificate, TlsSecret};
 use crate::route::{HostPattern, ObjectRef};
@@ -198,13 +199,13 @@ pub(super) fn renewal(
             seen.evidence.push(format!("Certificate {} was created a moment ago.", certificate.name()));
             continue;
         }
-        seen.problems.push(Problem::new(
-            TLS006,
-            &ObjectRef::new("Certificate", namespace, certificate.name()),
-            "status.conditions",
-            format!("The certificate of Secret {secret} is not ready ({}).", words(ready)),
-            "Follow its CertificateRequest, Order and Challenge: the last of them says what fails.",
-        ));
+        let link = issuance::last_link(reader, certificate);
+        seen.evidence.extend(link.ends);
+        let cause = match link.says {
+            Some(says) => format!("The certificate of Secret {secret} is not ready: {says}."),
+            None => format!("The certificate of Secret {secret} is not ready ({}).", words(ready)),
+        };
+        seen.problems.push(Problem::new(TLS006, &link.object, link.field, cause, link.action));
     }
 }
 

@@ -74,6 +74,12 @@ impl Tag {
         Self::new("secret", name)
     }
 
+    /// The object of the same namespace for the sake of which something was made.
+    #[must_use]
+    pub fn owner(kind: &str, name: &str) -> Self {
+        Self::new("owner", &format!("{kind}/{name}"))
+    }
+
     /// The object that something is about.
     #[must_use]
     pub fn about(kind: &str, namespace: &str, name: &str) -> Self {
@@ -116,6 +122,7 @@ macro_rules! but_for_revision {
     };
 }
 
+mod delivery;
 mod gateway;
 mod software;
 

@@ -5,10 +5,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::plain::shorten;
 use super::record::{Metadata, Time, record, settle};
 use super::{ObjectReference, Resource};
 
-/// How many bytes of an event's message are kept.
+/// How many bytes of an event's message are kept, and of what other objects say of themselves.
 pub const MESSAGE_BYTES: usize = 512;
 
 /// What is kept of a warning: about which object, what, how often and when.
@@ -90,10 +91,7 @@ impl Event {
         self.first_timestamp = self.first_timestamp.or(at);
         self.last_timestamp = series.last_observed_time.or(self.last_timestamp).or(self.first_timestamp);
         self.count = self.count.max(series.count).max(1);
-        if self.message.len() > MESSAGE_BYTES {
-            let end = (0..=MESSAGE_BYTES).rev().find(|end| self.message.is_char_boundary(*end));
-            self.message.truncate(end.unwrap_or_default());
-        }
+        shorten(&mut self.message);
     }
 }
 
