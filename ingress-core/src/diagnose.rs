@@ -42,6 +42,7 @@ mod issuer;
 mod istio;
 mod network;
 mod pod;
+mod policy;
 mod protocol;
 #[cfg(feature = "files")]
 mod removed;

@@ -29,7 +29,9 @@ use crate::kind::{
     Certificate, ClusterIssuer, DeploymentMeta, EndpointSlice, Endpoints, Event, Ingress, IngressClass,
     Issuer, NamespaceRecord, NetworkPolicy, Pod, ReplicaSetMeta, Service, TlsSecret,
 };
-use crate::kind::{CertificateRequest, Challenge, Order};
+use crate::kind::{
+    CertificateRequest, Challenge, ClusterOpenReport, ClusterPolicyReport, OpenReport, Order, PolicyReport,
+};
 use crate::status::{LaneId, LaneState, LaneStatus};
 use crate::store::{Change, Snapshot};
 
@@ -302,6 +304,10 @@ inventory! {
     certificate_requests: CertificateRequest = 15 "CertificateRequest",
     orders: Order = 16 "Order",
     challenges: Challenge = 17 "Challenge",
+    policy_reports: PolicyReport = 21 "PolicyReport",
+    cluster_policy_reports: ClusterPolicyReport = 22 "ClusterPolicyReport",
+    open_reports: OpenReport = 23 "Report",
+    cluster_open_reports: ClusterOpenReport = 24 "ClusterReport",
     gateways: Gateway = 30 "Gateway",
     gateway_classes: GatewayClass = 31 "GatewayClass",
     http_routes: HttpRoute = 32 "HTTPRoute",

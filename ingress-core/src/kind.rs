@@ -29,8 +29,10 @@ mod namespace;
 mod network_policy;
 mod owners;
 mod packed;
+mod part;
 mod plain;
 mod pod;
+mod policy_report;
 mod record;
 #[cfg(test)]
 mod samples;
@@ -85,6 +87,10 @@ pub use owners::{DeploymentMeta, ReplicaSetMeta};
 pub use pod::{
     Container, ContainerPort, ContainerState, ContainerStateRunning, ContainerStateTerminated,
     ContainerStateWaiting, ContainerStatus, Pod, PodCondition, PodSpec, PodStatus,
+};
+pub use policy_report::{
+    ClusterOpenReport, ClusterPolicyReport, OpenReport, PolicyReport, REPORT_RESULTS, RESULT_SUBJECTS,
+    ReportResult, ReportSubject,
 };
 pub use record::{Condition, IntOrString, Metadata, OwnerReference, Time};
 pub use selector::{LabelExpression, LabelSelector};

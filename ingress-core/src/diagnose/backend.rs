@@ -175,7 +175,7 @@ fn can_be_verified(exam: &mut Exam<'_, '_>, service: &Service, object: &ObjectRe
 }
 
 /// The pods that a service selects, those that ran to their end left out.
-fn pods<'a>(exam: &Exam<'_, 'a>, service: &Service) -> Many<'a, Pod> {
+pub(super) fn pods<'a>(exam: &Exam<'_, 'a>, service: &Service) -> Many<'a, Pod> {
     let selector = &service.spec.selector;
     let namespace = Some(service.metadata.namespace.as_str());
     // By the pair that comes first; the others are looked at here.

@@ -1,7 +1,7 @@
 //! A diagnosis while it is made.
 
 use super::check::TRC001;
-use super::{Check, Diagnosis, Finding, Settings, Severity, Step, StepKind, Verdict};
+use super::{Check, Diagnosis, Finding, Settings, Severity, Step, StepKind, Verdict, policy};
 use crate::inventory::{Reader, Unknown, Why, resource_of};
 use crate::kind::Resource;
 use crate::route::{ObjectRef, Route};
@@ -12,12 +12,14 @@ pub(crate) struct Exam<'r, 'a> {
     pub(super) reader: &'r Reader<'a>,
     pub(super) settings: &'r Settings,
     steps: Vec<Step>,
+    /// Which step is looked at.
+    at: usize,
     findings: Vec<Finding>,
 }
 
 impl<'r, 'a> Exam<'r, 'a> {
     pub(super) fn new(reader: &'r Reader<'a>, settings: &'r Settings) -> Self {
-        Self { reader, settings, steps: Vec::new(), findings: Vec::new() }
+        Self { reader, settings, steps: Vec::new(), at: 0, findings: Vec::new() }
     }
 
     /// Goes on to the next step; what is said from now on is said of it.
@@ -31,11 +33,20 @@ impl<'r, 'a> Exam<'r, 'a> {
             findings: Vec::new(),
             unknown: Vec::new(),
         });
+        self.at = self.steps.len() - 1;
+    }
+
+    /// Goes back to a step; `false` where there is none.
+    pub(super) fn back_to(&mut self, kind: StepKind, backend: Option<usize>) -> bool {
+        let is = |step: &Step| step.kind == kind && step.backend == backend;
+        let Some(at) = self.steps.iter().position(is) else { return false };
+        self.at = at;
+        true
     }
 
     /// The step that is looked at.
     fn here(&mut self) -> Option<&mut Step> {
-        self.steps.last_mut()
+        self.steps.get_mut(self.at)
     }
 
     fn worsen(&mut self, to: Verdict) {
@@ -71,7 +82,7 @@ impl<'r, 'a> Exam<'r, 'a> {
 
     /// Whether the step that is looked at failed.
     pub(super) fn failed(&self) -> bool {
-        self.steps.last().is_some_and(|step| step.state == Verdict::Broken)
+        self.steps.get(self.at).is_some_and(|step| step.state == Verdict::Broken)
     }
 
     /// Notes what a check found.
@@ -137,8 +148,9 @@ impl<'r, 'a> Exam<'r, 'a> {
         self.findings
     }
 
-    /// Concludes.
-    pub(super) fn finish(self, route: &Route) -> Diagnosis {
+    /// Concludes, with what is to be said of every route, and depends on what was found until then.
+    pub(super) fn finish(mut self, route: &Route) -> Diagnosis {
+        policy::examine(&mut self, route);
         let verdict = verdict(&self.steps, route);
         Diagnosis { verdict, steps: self.steps, findings: self.findings, until: self.reader.until() }
     }

@@ -66,8 +66,8 @@ fn inventory(cluster: &ClusterId, text: &str) -> Inventory {
         let value: serde_json::Value = serde_saphyr::from_str(document).unwrap();
         let kind = value["kind"].as_str().unwrap().to_owned();
         let later = document.lines().find_map(|line| line.strip_prefix("# later: "));
-        let is = |gone: &Removed| gone.id.kind == kind && value["apiVersion"] == gone.api_version.as_str();
-        if removed.iter().any(is) {
+        let same = |gone: &Removed| gone.id.kind == kind && value["apiVersion"] == gone.api_version.as_str();
+        if removed.iter().any(same) {
             continue;
         }
         let mut read = false;
@@ -274,6 +274,7 @@ mod gateway;
 mod issuance;
 mod istio;
 mod network;
+mod policy;
 mod service;
 mod tls;
 mod tls_route;

@@ -40,7 +40,9 @@ impl Habit {
             | "Order"
             | "Challenge"
             | "PolicyReport"
-            | "ClusterPolicyReport" => Self::Running,
+            | "ClusterPolicyReport"
+            | "Report"
+            | "ClusterReport" => Self::Running,
             // Also every kind that nobody thought of here: better unknown than wrong.
             _ => Self::Elsewhere,
         }

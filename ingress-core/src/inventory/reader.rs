@@ -154,6 +154,15 @@ impl<'a> Reader<'a> {
         Some(Unknown { kind: K::NAME, namespace: namespace.map(str::to_owned), name: None, why })
     }
 
+    /// Whether anything is known of a kind in any part of the cluster: where not, looking for its objects would find none. Costs one
+    /// dependency, whatever is then not looked for.
+    #[must_use]
+    pub fn has_any<K: Held>(&self) -> bool {
+        self.note(Dependency::lane::<K>(self.cluster));
+        let lanes = &K::table(self.inventory).lanes;
+        lanes.iter().any(|(id, known)| id.cluster == *self.cluster && known.unknown().is_none())
+    }
+
     fn note(&self, dependency: Dependency) {
         self.dependencies.borrow_mut().add(dependency);
     }

@@ -9,7 +9,7 @@ use super::{Document, Location, Manifests, Problem};
 use crate::key::Namespace;
 
 /// Kinds that live in no namespace, of which this crate has no records.
-const CLUSTER_SCOPED: [(&str, &[&str]); 14] = [
+const CLUSTER_SCOPED: [(&str, &[&str]); 16] = [
     ("", &["Namespace", "Node", "PersistentVolume", "ComponentStatus"]),
     (
         "admissionregistration.k8s.io",
@@ -30,6 +30,7 @@ const CLUSTER_SCOPED: [(&str, &[&str]); 14] = [
     ("gateway.networking.k8s.io", &["GatewayClass"]),
     ("networking.k8s.io", &["IngressClass", "IPAddress", "ServiceCIDR"]),
     ("node.k8s.io", &["RuntimeClass"]),
+    ("openreports.io", &["ClusterReport"]),
     ("policy", &["PodSecurityPolicy"]),
     ("rbac.authorization.k8s.io", &["ClusterRole", "ClusterRoleBinding"]),
     ("scheduling.k8s.io", &["PriorityClass"]),
@@ -37,6 +38,7 @@ const CLUSTER_SCOPED: [(&str, &[&str]); 14] = [
         "storage.k8s.io",
         &["StorageClass", "CSIDriver", "CSINode", "VolumeAttachment", "VolumeAttributesClass"],
     ),
+    ("wgpolicyk8s.io", &["ClusterPolicyReport"]),
 ];
 
 /// Whether a kind is known to live in no namespace. Files don't say it; of kinds that nobody here knows it is taken that they do.

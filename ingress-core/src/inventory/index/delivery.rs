@@ -1,7 +1,11 @@
 //! By what those kinds are found that bring routes, their certificates and their policies about.
 
+use std::collections::BTreeSet;
+
 use super::{Indexed, Tag};
-use crate::kind::{CertificateRequest, Challenge, Order};
+use crate::kind::{
+    CertificateRequest, Challenge, ClusterOpenReport, ClusterPolicyReport, OpenReport, Order, PolicyReport,
+};
 
 impl Indexed for CertificateRequest {
     but_for_revision!();
@@ -26,6 +30,27 @@ impl Indexed for Challenge {
         self.order().into_iter().for_each(|name| each(Tag::owner("Order", name)));
     }
 }
+
+macro_rules! reports {
+    ($($kind:ident)*) => {
+        $(
+            /// Found by what its results are about, wherever that is.
+            impl Indexed for $kind {
+                but_for_revision!();
+
+                const SCOPED: bool = false;
+
+                fn tags(&self, each: &mut dyn FnMut(Tag)) {
+                    let subjects = self.results.iter().flat_map(|result| &result.resources);
+                    let tags = subjects.map(|of| Tag::about(&of.kind, &of.namespace, &of.name));
+                    tags.collect::<BTreeSet<_>>().into_iter().for_each(each);
+                }
+            }
+        )*
+    };
+}
+
+reports! { PolicyReport ClusterPolicyReport OpenReport ClusterOpenReport }
 
 #[cfg(test)]
 mod tests {
@@ -52,5 +77,15 @@ mod tests {
         let found = tags::<Challenge>(&owned("Order", "acme.cert-manager.io"));
         assert_eq!(found, [Tag::owner("Order", "b")]);
         assert_eq!(tags::<Challenge>(&owned("Certificate", "cert-manager.io")), []);
+    }
+
+    #[test]
+    fn reports_are_found_once_by_each_object_that_they_are_about() {
+        let found = tags::<PolicyReport>(
+            r#"{"metadata":{"name":"p","namespace":"shop"},"results":[
+                {"policy":"a","result":"fail","resources":[{"kind":"Pod","name":"cart-1"},{"kind":"Service","namespace":"bank","name":"x"}]},
+                {"policy":"b","result":"fail","resources":[{"kind":"Pod","namespace":"shop","name":"cart-1"}]}]}"#,
+        );
+        assert_eq!(found, [Tag::about("Pod", "shop", "cart-1"), Tag::about("Service", "bank", "x")]);
     }
 }
