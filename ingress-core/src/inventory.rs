@@ -30,7 +30,8 @@ use crate::kind::{
     Issuer, NamespaceRecord, NetworkPolicy, Pod, ReplicaSetMeta, Service, TlsSecret,
 };
 use crate::kind::{
-    CertificateRequest, Challenge, ClusterOpenReport, ClusterPolicyReport, OpenReport, Order, PolicyReport,
+    CertificateRequest, Challenge, ClusterOpenReport, ClusterPolicyReport, Constraint, OpenReport, Order,
+    PolicyReport,
 };
 use crate::status::{LaneId, LaneState, LaneStatus};
 use crate::store::{Change, Snapshot};
@@ -308,6 +309,7 @@ inventory! {
     cluster_policy_reports: ClusterPolicyReport = 22 "ClusterPolicyReport",
     open_reports: OpenReport = 23 "Report",
     cluster_open_reports: ClusterOpenReport = 24 "ClusterReport",
+    constraints: Constraint = 25 "Constraint",
     gateways: Gateway = 30 "Gateway",
     gateway_classes: GatewayClass = 31 "GatewayClass",
     http_routes: HttpRoute = 32 "HTTPRoute",

@@ -16,6 +16,7 @@ use crate::wire::proto::InvalidProtobuf;
 
 mod backend_traffic_policy;
 mod certificate;
+mod constraint;
 mod endpoint_slice;
 mod endpoints;
 mod event;
@@ -50,6 +51,7 @@ pub use backend_traffic_policy::{
 pub use certificate::{
     Certificate, CertificateSpec, CertificateStatus, ClusterIssuer, Issuer, IssuerRef, IssuerStatus,
 };
+pub use constraint::{CONSTRAINT_VIOLATIONS, Constraint, ConstraintSpec, ConstraintStatus, Violation};
 pub use endpoint_slice::{
     Endpoint, EndpointConditions, EndpointPort, EndpointSlice, ObjectReference, SERVICE_NAME,
 };
@@ -128,6 +130,8 @@ pub struct Resource {
     pub only_metadata: bool,
     /// Whether an object of this kind is never handed out whole, since it holds what must stay a secret.
     pub confidential: bool,
+    /// Whether it stands for every kind of its group, of which nobody knows the names beforehand.
+    pub whole_group: bool,
 }
 
 impl Resource {
@@ -170,6 +174,7 @@ impl Resource {
             fields: "",
             only_metadata: false,
             confidential: false,
+            whole_group: false,
         }
     }
 
@@ -199,6 +204,19 @@ impl Resource {
     pub const fn kept_secret(mut self) -> Self {
         self.confidential = true;
         self
+    }
+
+    /// Stands for every kind of its group.
+    #[must_use]
+    pub const fn whole_group(mut self) -> Self {
+        self.whole_group = true;
+        self
+    }
+
+    /// What the record of an object is named: as the object is, and with its kind before it where that is one of a whole group.
+    #[cfg(any(feature = "kube", feature = "files"))]
+    pub(crate) fn name_of<'a>(&self, kind: &str, name: &'a str) -> Cow<'a, str> {
+        if self.whole_group { Cow::Owned(format!("{kind}/{name}")) } else { Cow::Borrowed(name) }
     }
 
     /// The URL path of the collection, in one namespace or over all of them.

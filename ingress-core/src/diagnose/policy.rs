@@ -1,4 +1,4 @@
-//! Checks of what policy engines say of the objects of a route: reports of policies (Kyverno, Kubewarden and others).
+//! Checks of what policy engines say of the objects of a route: reports of policies (Kyverno, Kubewarden and others) and the audit of Gatekeeper.
 //!
 //! A violation stops no request that flows already. What it stops is the next version of the object, where the policy is enforced; a report doesn't say
 //! whether it is, so its own severity decides what is worth more than knowing. Where no such engine is, or what it says may not be read, there is
@@ -9,7 +9,7 @@ use super::exam::Problem;
 use super::{Exam, Severity, StepKind, backend};
 use crate::inventory::{Held, Lookup, Reader, Tag};
 use crate::kind::{
-    ClusterOpenReport, ClusterPolicyReport, Kind, OpenReport, PolicyReport, ReportResult, Service,
+    ClusterOpenReport, ClusterPolicyReport, Constraint, Kind, OpenReport, PolicyReport, ReportResult, Service,
 };
 use crate::route::{ObjectRef, Route};
 
@@ -77,6 +77,7 @@ struct Engines {
     cluster: bool,
     open: bool,
     open_cluster: bool,
+    gatekeeper: bool,
 }
 
 impl Engines {
@@ -87,11 +88,12 @@ impl Engines {
             cluster: reader.has_any::<ClusterPolicyReport>(),
             open: reader.has_any::<OpenReport>(),
             open_cluster: reader.has_any::<ClusterOpenReport>(),
+            gatekeeper: reader.has_any::<Constraint>(),
         }
     }
 
     fn any(&self) -> bool {
-        self.namespaced || self.cluster || self.open || self.open_cluster
+        self.namespaced || self.cluster || self.open || self.open_cluster || self.gatekeeper
     }
 
     fn violations(
@@ -112,6 +114,9 @@ impl Engines {
             }
             if self.open_cluster {
                 reports::<ClusterOpenReport>(reader, &object, |report| &report.results, &mut found);
+            }
+            if self.gatekeeper {
+                constraints(reader, &object, &mut found);
             }
         }
         found
@@ -175,6 +180,30 @@ fn violation(result: &ReportResult, object: &ObjectRef, told_by: &ObjectRef) -> 
         object: object.clone(),
         cause,
         action,
+    }
+}
+
+/// What the audit of Gatekeeper says of an object.
+fn constraints(reader: &Reader<'_>, object: &ObjectRef, found: &mut Vec<Violation>) {
+    let namespace = object.namespace.as_deref().unwrap_or_default();
+    for constraint in reader.tagged::<Constraint>(None, about(object)).objects {
+        let (kind, name) = constraint.kind_and_name();
+        let of = |each: &&crate::kind::Violation| {
+            (each.kind.as_str(), each.namespace.as_str(), each.name.as_str())
+                == (&*object.kind, namespace, object.name.as_str())
+        };
+        for each in constraint.status.violations.iter().filter(of) {
+            let denies = constraint.denies(each);
+            let says = within(&each.message);
+            let refused = if denies { ", which refuses it when it is written anew" } else { "" };
+            found.push(Violation {
+                field: format!("constraint {kind}/{name}"),
+                severity: if denies { Severity::Warning } else { POL001.severity },
+                object: object.clone(),
+                cause: format!("{object} violates the constraint {kind} {name}{refused}{says}."),
+                action: "Change it as the constraint wants it, or have it excepted there, before it is written anew.",
+            });
+        }
     }
 }
 

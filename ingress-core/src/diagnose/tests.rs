@@ -37,7 +37,7 @@ fn replace<K: Held>(inventory: &mut Inventory, cluster: &ClusterId, object: K, a
 fn is<K: Kind>(value: &serde_json::Value) -> bool {
     let of = K::resource();
     let group = value["apiVersion"].as_str().unwrap().split_once('/').map_or("", |(group, _)| group);
-    of.group == group && value["kind"].as_str() == Some(&*of.kind)
+    of.group == group && (of.whole_group || value["kind"].as_str() == Some(&*of.kind))
 }
 
 /// Reads a fixture. Its documents are what the cluster has.

@@ -108,7 +108,8 @@ fn removed(document: &Document) -> Option<Removed> {
 /// Whether a document is an object of this kind, of whichever version that clusters have.
 pub(crate) fn is_of<K: Kind>(document: &Document) -> bool {
     let resource = K::resource();
-    document.kind == resource.kind && document.group() == resource.group && removed(document).is_none()
+    let is_named = resource.whole_group || document.kind == resource.kind;
+    is_named && document.group() == resource.group && removed(document).is_none()
 }
 
 /// Whether all objects of a kind that matter can be among these.

@@ -159,6 +159,7 @@ where
             fields: "",
             only_metadata: false,
             confidential: false,
+            whole_group: false,
         }
     }
 

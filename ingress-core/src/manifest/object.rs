@@ -44,7 +44,9 @@ const CLUSTER_SCOPED: [(&str, &[&str]); 16] = [
 /// Whether a kind is known to live in no namespace. Files don't say it; of kinds that nobody here knows it is taken that they do.
 #[must_use]
 pub fn is_cluster_scoped(group: &str, kind: &str) -> bool {
-    CLUSTER_SCOPED.iter().any(|(known, kinds)| *known == group && kinds.contains(&kind))
+    // Of constraints, each template brings a kind of its own.
+    group == "constraints.gatekeeper.sh"
+        || CLUSTER_SCOPED.iter().any(|(known, kinds)| *known == group && kinds.contains(&kind))
 }
 
 /// Takes what files hold.

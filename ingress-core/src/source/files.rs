@@ -149,7 +149,8 @@ impl<K: Kind> ResourceSource<K> for FilesSource {
         let reading = self.inner.look().await;
         let of = |document: &&Arc<crate::manifest::Document>| {
             crate::inventory::is_of::<K>(document)
-                && (document.namespace.as_deref(), &*document.name) == (key.namespace(), key.name())
+                && document.namespace.as_deref() == key.namespace()
+                && K::resource().name_of(&document.kind, &document.name) == key.name()
         };
         let found = reading.documents.values().filter(|_| *key.cluster() == self.inner.cluster).find(of);
         let Some(document) = found else {

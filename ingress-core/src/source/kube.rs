@@ -10,7 +10,7 @@
 //! server to end it after 5 to 10 minutes, so that connections rebalance.
 //!
 //! A kind may say that only some objects are to be watched, that their metadata is enough, and in which older versions it can be read
-//! (`versions` says how the one that a cluster serves is found).
+//! (`versions` says how the one that a cluster serves is found). One that stands for every kind of a group is watched as all of them (`group`).
 //!
 //! [`kube::Config::default_retry`] is off in clients built here: retrying is the engine's, which knows what it is for. A client
 //! that the host hands in ([`KubeSource::from_client`]) keeps its own; with kube's default that means up to 15 hidden tries
@@ -42,6 +42,7 @@ use crate::wire::{MAX_FRAME, json, proto};
 
 mod config;
 mod failure;
+mod group;
 mod lease;
 mod review;
 mod versions;
@@ -563,6 +564,9 @@ impl<K: Kind> ResourceSource<K> for KubeSource {
             LaneScope::Cluster => None,
         };
         let resource = K::resource();
+        if resource.whole_group {
+            return group::watch(self, &request).await;
+        }
         let mut attempts = Attempts::new(&self.shared, resource.clone());
         let mut said = None;
         while let Some(version) = attempts.next().await {

@@ -79,8 +79,28 @@ fn more_violations_than_are_worth_telling_are_counted() {
 }
 
 #[test]
+fn what_gatekeeper_denies_weighs_more_than_what_it_warns_of() {
+    for (action, verdict, severity) in [
+        ("deny", Verdict::Degraded, Severity::Warning),
+        ("''", Verdict::Degraded, Severity::Warning),
+        ("warn", Verdict::Ok, Severity::Info),
+        ("dryrun", Verdict::Ok, Severity::Info),
+    ] {
+        let text = format!(
+            "{}---\napiVersion: constraints.gatekeeper.sh/v1beta1\nkind: K8sRequiredLabels\nmetadata: {{name: team}}\n\
+             spec: {{enforcementAction: {action}}}\nstatus: {{violations: [{{group: networking.k8s.io, version: v1, kind: Ingress, \
+             namespace: shop, name: web, message: 'you must provide labels: team'}}]}}\n",
+            fixture("ING004", "good")
+        );
+        let (seen, found, findings) = told(&text);
+        assert_eq!((seen, found), (verdict, vec![("Ingress shop/web".to_owned(), severity)]), "{action}");
+        assert!(findings[0].cause.contains("constraint K8sRequiredLabels team"), "{}", findings[0].cause);
+    }
+}
+
+#[test]
 fn engines_that_are_not_there_or_may_not_be_read_change_nothing() {
-    let kinds = ["PolicyReport", "ClusterPolicyReport", "Report", "ClusterReport"];
+    let kinds = ["PolicyReport", "ClusterPolicyReport", "Report", "ClusterReport", "Constraint"];
     for why in ["denied", "not_installed", "offline"] {
         let unknown: String = kinds.iter().map(|kind| format!("# unknown: {kind} {why}\n")).collect();
         let (_, verdict, findings) = outcome(&(unknown + &fixture("ING004", "good")));

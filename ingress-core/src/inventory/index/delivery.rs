@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::{Indexed, Tag};
 use crate::kind::{
-    CertificateRequest, Challenge, ClusterOpenReport, ClusterPolicyReport, OpenReport, Order, PolicyReport,
+    CertificateRequest, Challenge, ClusterOpenReport, ClusterPolicyReport, Constraint, OpenReport, Order,
+    PolicyReport,
 };
 
 impl Indexed for CertificateRequest {
@@ -52,6 +53,18 @@ macro_rules! reports {
 
 reports! { PolicyReport ClusterPolicyReport OpenReport ClusterOpenReport }
 
+/// Found like a report.
+impl Indexed for Constraint {
+    but_for_revision!();
+
+    const SCOPED: bool = false;
+
+    fn tags(&self, each: &mut dyn FnMut(Tag)) {
+        let tags = self.status.violations.iter().map(|of| Tag::about(&of.kind, &of.namespace, &of.name));
+        tags.collect::<BTreeSet<_>>().into_iter().for_each(each);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,5 +100,9 @@ mod tests {
                 {"policy":"b","result":"fail","resources":[{"kind":"Pod","namespace":"shop","name":"cart-1"}]}]}"#,
         );
         assert_eq!(found, [Tag::about("Pod", "shop", "cart-1"), Tag::about("Service", "bank", "x")]);
+        let found = tags::<Constraint>(
+            r#"{"kind":"Labels","metadata":{"name":"c"},"status":{"violations":[{"kind":"Pod","namespace":"shop","name":"cart-1"}]}}"#,
+        );
+        assert_eq!(found, [Tag::about("Pod", "shop", "cart-1")]);
     }
 }

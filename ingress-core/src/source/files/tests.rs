@@ -2,7 +2,7 @@ use std::fs;
 use std::path::Path;
 
 use super::*;
-use crate::kind::{Ingress, NamespaceRecord, Pod, Service};
+use crate::kind::{Constraint, Ingress, Kind, NamespaceRecord, Pod, Service};
 use crate::source::WatchEvent;
 use crate::{Hub, LaneScope, Namespace};
 
@@ -34,6 +34,33 @@ fn told(batch: Option<Result<Vec<WatchEvent<Ingress>>, SourceError>>) -> Vec<Str
 
 async fn watch(source: &FilesSource) -> WatchStream<Ingress> {
     source.watch(WatchRequest::new(LaneScope::Cluster)).await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_stands_for_a_whole_group_is_told_with_its_kind() {
+    let constraint = |kind: &str| {
+        format!(
+            "apiVersion: constraints.gatekeeper.sh/v1beta1\nkind: {kind}\nmetadata: {{name: team}}\n---\n"
+        )
+    };
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "a.yaml", &(constraint("Labels") + &constraint("Repos")));
+    let source = FilesSource::new([folder.path()]);
+    let mut stream: WatchStream<Constraint> =
+        source.watch(WatchRequest::new(LaneScope::Cluster)).await.unwrap();
+    let listed = stream.next().await.unwrap().unwrap();
+    let names = listed.iter().filter_map(|event| match event {
+        WatchEvent::Listed(object) => Some(object.name()),
+        _ => None,
+    });
+    assert_eq!(names.collect::<Vec<_>>(), ["Labels/team", "Repos/team"]);
+    let key = ObjectKey::new(source.info().id, None, "Repos/team");
+    let whole = ResourceSource::<Constraint>::get(&source, &key).await.unwrap();
+    assert!(std::str::from_utf8(&whole).unwrap().contains(r#""kind":"Repos""#), "{whole:?}");
+    assert_eq!(stream.next().await.unwrap().unwrap().len(), 1, "a bookmark");
+    write(folder.path(), "a.yaml", &constraint("Labels"));
+    let told = stream.next().await.unwrap().unwrap();
+    assert!(matches!(&told[0], WatchEvent::Deleted(gone) if &*gone.name == "Repos/team"), "{told:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -112,7 +112,11 @@ impl<K: Kind> Watch<K> {
         }
         let (before, after) = (self.mine(&self.seen), self.mine(now));
         let gone = before.iter().filter(|(id, _)| !after.contains_key(*id));
-        let deleted = gone.map(|(id, _)| Tombstone::new(id.namespace.as_deref(), &id.name, revision.clone()));
+        let resource = K::resource();
+        let deleted = gone.map(|(id, document)| {
+            let name = resource.name_of(&document.kind, &id.name);
+            Tombstone::new(id.namespace.as_deref(), &name, revision.clone())
+        });
         let new =
             after.iter().filter(|(id, document)| !before.get(*id).is_some_and(|known| same(known, document)));
         let applied = new.filter_map(|(_, document)| record(document));
