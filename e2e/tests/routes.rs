@@ -44,6 +44,7 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("TLS007", "as ING018"),
     ("TLS008", "as TLS001"),
     ("TLS009", "as TLS001"),
+    ("OWN001", "the definitions of Flux are not installed"),
     ("POL001", "the definitions of policy reports are not installed"),
     ("GW007", "the condition is the controller's, and its definition is the current one"),
     ("RT013", "the definitions of Traefik are not installed"),

@@ -41,6 +41,7 @@ mod issuance;
 mod issuer;
 mod istio;
 mod network;
+mod owner;
 mod pod;
 mod policy;
 mod protocol;

@@ -22,16 +22,16 @@ use crate::clock::Timestamp;
 use crate::error::ErrorKind;
 use crate::key::{ClusterId, LaneScope, Namespace, ObjectKey};
 use crate::kind::{
+    Application, CertificateRequest, Challenge, ClusterOpenReport, ClusterPolicyReport, Constraint,
+    HelmRelease, Kustomization, OpenReport, Order, PolicyReport,
+};
+use crate::kind::{
     BackendTlsPolicy, BackendTrafficPolicy, Gateway, GatewayClass, GrpcRoute, HttpRoute, IngressRoute,
     ReferenceGrant, Resource, TlsRoute, VirtualService,
 };
 use crate::kind::{
     Certificate, ClusterIssuer, DeploymentMeta, EndpointSlice, Endpoints, Event, Ingress, IngressClass,
     Issuer, NamespaceRecord, NetworkPolicy, Pod, ReplicaSetMeta, Service, TlsSecret,
-};
-use crate::kind::{
-    CertificateRequest, Challenge, ClusterOpenReport, ClusterPolicyReport, Constraint, OpenReport, Order,
-    PolicyReport,
 };
 use crate::status::{LaneId, LaneState, LaneStatus};
 use crate::store::{Change, Snapshot};
@@ -305,6 +305,9 @@ inventory! {
     certificate_requests: CertificateRequest = 15 "CertificateRequest",
     orders: Order = 16 "Order",
     challenges: Challenge = 17 "Challenge",
+    kustomizations: Kustomization = 18 "Kustomization",
+    helm_releases: HelmRelease = 19 "HelmRelease",
+    applications: Application = 20 "Application",
     policy_reports: PolicyReport = 21 "PolicyReport",
     cluster_policy_reports: ClusterPolicyReport = 22 "ClusterPolicyReport",
     open_reports: OpenReport = 23 "Report",

@@ -14,12 +14,14 @@ use serde::Deserializer;
 use crate::stored::InvalidStored;
 use crate::wire::proto::InvalidProtobuf;
 
+mod argo;
 mod backend_traffic_policy;
 mod certificate;
 mod constraint;
 mod endpoint_slice;
 mod endpoints;
 mod event;
+mod flux;
 mod gateway_api;
 mod ingress;
 mod ingress_class;
@@ -44,6 +46,10 @@ mod tls_secret;
 mod typed;
 mod virtual_service;
 
+pub use argo::{
+    APPLICATION_DRIFT, Application, ApplicationCondition, ApplicationResource, ApplicationSpec,
+    ApplicationStatus, AutomatedSync, OperationState, SyncPolicy,
+};
 pub use backend_traffic_policy::{
     BackendTrafficPolicy, BackendTrafficPolicySpec, HttpTimeout, RateLimitRule, RateLimitRules,
     RateLimitValue, RetryOn, TargetSelector, TcpTimeout, TrafficRateLimit, TrafficRetry, TrafficTimeout,
@@ -57,6 +63,7 @@ pub use endpoint_slice::{
 };
 pub use endpoints::{EndpointAddress, EndpointSubset, Endpoints, EndpointsPort};
 pub use event::{Event, MESSAGE_BYTES};
+pub use flux::{FluxSpec, FluxStatus, HelmRelease, Kustomization};
 pub use gateway_api::{
     AllowedRoutes, BackendRef, BackendTlsPolicy, BackendTlsPolicySpec, BackendTlsValidation, CorsFilter,
     ExternalAuth, GATEWAY_API, Gateway, GatewayAddress, GatewayClass, GatewayClassSpec, GatewayClassStatus,

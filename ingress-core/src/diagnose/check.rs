@@ -128,6 +128,7 @@ checks! {
     TLS007 Warning "the certificate's issuer is missing, or not ready"
     TLS008 Warning "a certificate that clients refuse"
     TLS009 Info "the issuer's certificate is not in the Secret"
+    OWN001 Warning "who brings the object about is suspended, fails or differs"
     POL001 Info "a policy is violated"
     TRC001 Info "a kind may not be read"
 }

@@ -1,7 +1,7 @@
 //! A diagnosis while it is made.
 
 use super::check::TRC001;
-use super::{Check, Diagnosis, Finding, Settings, Severity, Step, StepKind, Verdict, policy};
+use super::{Check, Diagnosis, Finding, Settings, Severity, Step, StepKind, Verdict, owner, policy};
 use crate::inventory::{Reader, Unknown, Why, resource_of};
 use crate::kind::Resource;
 use crate::route::{ObjectRef, Route};
@@ -47,6 +47,11 @@ impl<'r, 'a> Exam<'r, 'a> {
     /// The step that is looked at.
     fn here(&mut self) -> Option<&mut Step> {
         self.steps.get_mut(self.at)
+    }
+
+    /// What the steps say together, so far.
+    pub(super) fn verdict(&self, route: &Route) -> Verdict {
+        verdict(&self.steps, route)
     }
 
     fn worsen(&mut self, to: Verdict) {
@@ -151,6 +156,7 @@ impl<'r, 'a> Exam<'r, 'a> {
     /// Concludes, with what is to be said of every route, and depends on what was found until then.
     pub(super) fn finish(mut self, route: &Route) -> Diagnosis {
         policy::examine(&mut self, route);
+        owner::examine(&mut self, route);
         let verdict = verdict(&self.steps, route);
         Diagnosis { verdict, steps: self.steps, findings: self.findings, until: self.reader.until() }
     }
@@ -179,8 +185,8 @@ fn shows(object: &ObjectRef) -> String {
         "Challenge" => {
             format!("kubectl -n {namespace} get {} {name} -o jsonpath='{{.status}}'", plural(object))
         }
-        // A name that other groups have, too.
-        "Order" => format!("kubectl -n {namespace} get {} {name} -o yaml", plural(object)),
+        // Names that other groups have, too.
+        "Order" | "Application" => format!("kubectl -n {namespace} get {} {name} -o yaml", plural(object)),
         _ => object.kubectl_get(),
     }
 }

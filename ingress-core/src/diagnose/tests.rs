@@ -274,6 +274,7 @@ mod gateway;
 mod issuance;
 mod istio;
 mod network;
+mod owner;
 mod policy;
 mod service;
 mod tls;

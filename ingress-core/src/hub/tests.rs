@@ -130,7 +130,7 @@ impl<K: Kind> ResourceSource<K> for Bare {
 async fn a_source_of_everything_gives_each_kind_that_routes_depend_on_a_store() {
     let hub = Hub::builder(Bare).routes(Bare).unwrap().start();
     // Of all that an inventory holds, not what every hub watches, nor Endpoints.
-    assert_eq!(hub.inner.others.len(), 33 - 3);
+    assert_eq!(hub.inner.others.len(), 36 - 3);
     let gateways = hub.store::<crate::kind::Gateway>().unwrap();
     let denied = |snapshot: &Snapshot<_>| snapshot.lanes().any(|lane| lane.state == LaneState::Denied);
     assert!(gateways.wait_for(denied).await.is_some());

@@ -74,6 +74,12 @@ impl Tag {
         Self::new("secret", name)
     }
 
+    /// The name of an object, wherever it is.
+    #[must_use]
+    pub fn name(name: &str) -> Self {
+        Self::new("name", name)
+    }
+
     /// The object of the same namespace for the sake of which something was made.
     #[must_use]
     pub fn owner(kind: &str, name: &str) -> Self {

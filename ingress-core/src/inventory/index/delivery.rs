@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::{Indexed, Tag};
 use crate::kind::{
-    CertificateRequest, Challenge, ClusterOpenReport, ClusterPolicyReport, Constraint, OpenReport, Order,
-    PolicyReport,
+    Application, CertificateRequest, Challenge, ClusterOpenReport, ClusterPolicyReport, Constraint,
+    HelmRelease, Kind, Kustomization, OpenReport, Order, PolicyReport,
 };
 
 impl Indexed for CertificateRequest {
@@ -29,6 +29,25 @@ impl Indexed for Challenge {
 
     fn tags(&self, each: &mut dyn FnMut(Tag)) {
         self.order().into_iter().for_each(|name| each(Tag::owner("Order", name)));
+    }
+}
+
+impl Indexed for Kustomization {
+    but_for_revision!();
+}
+
+impl Indexed for HelmRelease {
+    but_for_revision!();
+}
+
+/// Found by name, in the whole cluster: what an application manages tells its name, and not where it is.
+impl Indexed for Application {
+    but_for_revision!();
+
+    const SCOPED: bool = false;
+
+    fn tags(&self, each: &mut dyn FnMut(Tag)) {
+        each(Tag::name(self.name()));
     }
 }
 
@@ -104,5 +123,9 @@ mod tests {
             r#"{"kind":"Labels","metadata":{"name":"c"},"status":{"violations":[{"kind":"Pod","namespace":"shop","name":"cart-1"}]}}"#,
         );
         assert_eq!(found, [Tag::about("Pod", "shop", "cart-1")]);
+        assert_eq!(
+            tags::<Application>(r#"{"metadata":{"name":"shop","namespace":"argocd"}}"#),
+            [Tag::name("shop")]
+        );
     }
 }
