@@ -66,7 +66,9 @@ pub(crate) fn grpc_routes(reader: &Reader<'_>, route: &GrpcRoute) -> Vec<Route> 
 pub(crate) fn tls_routes(reader: &Reader<'_>, route: &TlsRoute) -> Vec<Route> {
     let mut template = Template::new(reader, Common::from(route), &route.metadata);
     for (at, rule) in route.spec.rules.iter().enumerate() {
-        template.rule(at, vec![RouteMatch::path(PathMatch::Any)], &rule.backend_refs, false);
+        let said =
+            Rule { name: rule.name.as_deref(), filters: &[], timeouts: None, retry: None, session: None };
+        template.rule(at, vec![RouteMatch::path(PathMatch::Any)], &rule.backend_refs, said);
     }
     for route in &mut template.routes {
         // A rule of this kind has no matches.
