@@ -27,6 +27,10 @@ pub enum Condition {
         /// Why it can't be read.
         why: String,
     },
+    /// All of these.
+    All(Vec<Condition>),
+    /// One of these.
+    Any(Vec<Condition>),
 }
 
 /// What of a request is tested.
@@ -79,6 +83,8 @@ impl Condition {
             Self::IsNot(subject, test) => (subject, test, false),
             Self::Unseen(_) => return Ok(None),
             Self::Unreadable { why, .. } => return Err(why.clone()),
+            Self::All(parts) => return joined(parts, request, false),
+            Self::Any(parts) => return joined(parts, request, true),
         };
         let Some(values) = subject.values(request) else { return Ok(None) };
         test.passes(&values).map(|passes| Some(passes == wanted))
@@ -86,13 +92,32 @@ impl Condition {
 
     /// The regular expression in it, and why it can't be read, if it can't.
     pub(crate) fn unreadable_expression(&self) -> Option<(&str, String)> {
-        let (Self::Is(_, test) | Self::IsNot(_, test)) = self else { return None };
-        match test {
-            Test::Whole(text) => Some((text, expression(text).err()?)),
-            Test::Within(text) => Some((text, expression_within(text).err()?)),
+        match self {
+            Self::Is(_, Test::Whole(text)) | Self::IsNot(_, Test::Whole(text)) => {
+                Some((text, expression(text).err()?))
+            }
+            Self::Is(_, Test::Within(text)) | Self::IsNot(_, Test::Within(text)) => {
+                Some((text, expression_within(text).err()?))
+            }
+            Self::All(parts) | Self::Any(parts) => parts.iter().find_map(Self::unreadable_expression),
             _ => None,
         }
     }
+}
+
+/// Whether all of some conditions are met, or one of them: as soon as one says `decides`, that is the answer, whatever is not known of the others.
+fn joined(parts: &[Condition], request: &Request, decides: bool) -> Result<Option<bool>, String> {
+    let mut answer = Ok(Some(!decides));
+    for part in parts {
+        match part.holds(request) {
+            Ok(Some(holds)) if holds == decides => return Ok(Some(decides)),
+            Ok(Some(_)) => {}
+            Ok(None) if answer.is_ok() => answer = Ok(None),
+            Ok(None) => {}
+            Err(why) => answer = Err(why),
+        }
+    }
+    answer
 }
 
 impl Subject {
@@ -145,8 +170,18 @@ impl fmt::Display for Condition {
             Self::Is(subject, test) => write!(f, "{subject}{test}"),
             Self::IsNot(subject, test) => write!(f, "!{subject}{test}"),
             Self::Unseen(text) | Self::Unreadable { text, .. } => f.write_str(text),
+            Self::All(parts) => write_joined(f, parts, " and "),
+            Self::Any(parts) => write_joined(f, parts, " or "),
         }
     }
+}
+
+fn write_joined(f: &mut fmt::Formatter<'_>, parts: &[Condition], by: &str) -> fmt::Result {
+    f.write_str("(")?;
+    for (at, part) in parts.iter().enumerate() {
+        write!(f, "{}{part}", if at == 0 { "" } else { by })?;
+    }
+    f.write_str(")")
 }
 
 impl fmt::Display for Subject {
@@ -216,6 +251,24 @@ mod tests {
         assert_eq!(holds(&scheme, &request), None);
         assert_eq!(holds(&scheme, &request.clone().tls(true)), Some(true));
         assert_eq!(holds(&Condition::Unseen("ClientIP(`10.0.0.0/8`)".into()), &request), None);
+    }
+
+    #[test]
+    fn what_is_not_known_matters_only_where_nothing_else_decides() {
+        let request = Request::new("a", "/");
+        let path = |text: &str| Condition::Is(Subject::Path, Test::Exact(text.into()));
+        let (yes, no, unseen) = (path("/"), path("/b"), Condition::Unseen("ClientIP(`::1`)".into()));
+        let all =
+            |parts: &[&Condition]| holds(&Condition::All(parts.iter().copied().cloned().collect()), &request);
+        let any =
+            |parts: &[&Condition]| holds(&Condition::Any(parts.iter().copied().cloned().collect()), &request);
+        assert_eq!((all(&[&yes, &yes]), all(&[&yes, &no])), (Some(true), Some(false)));
+        assert_eq!((all(&[&yes, &unseen]), all(&[&unseen, &no])), (None, Some(false)));
+        assert_eq!((any(&[&no, &no]), any(&[&no, &yes])), (Some(false), Some(true)));
+        assert_eq!((any(&[&no, &unseen]), any(&[&unseen, &yes])), (None, Some(true)));
+        let broken = Condition::Unreadable { text: "(".into(), why: "it ends".into() };
+        assert_eq!(any(&[&broken, &yes]), Some(true));
+        assert!(Condition::All(vec![unseen.clone(), broken, unseen]).holds(&request).is_err());
     }
 
     #[test]

@@ -74,6 +74,11 @@ impl<'a> Draft<'a> {
         });
     }
 
+    /// How many there are so far.
+    pub(super) fn len(&self) -> usize {
+        self.routes.len()
+    }
+
     /// All of them.
     pub(super) fn into_routes(self) -> Vec<Route> {
         self.routes

@@ -19,6 +19,9 @@ mod rule;
 use alternatives::{Literal, alternatives};
 use rule::{Rule, What};
 
+/// How many routes an object makes of alternatives: rules beyond that are kept whole. Whoever may write rules could ask for any number.
+const ROUTES: usize = 4096;
+
 /// The routes of an ingress route.
 pub(crate) fn routes(reader: &Reader<'_>, of: &IngressRoute) -> Vec<Route> {
     let object = ObjectRef::new("IngressRoute", of.namespace(), of.name());
@@ -41,7 +44,8 @@ pub(crate) fn routes(reader: &Reader<'_>, of: &IngressRoute) -> Vec<Route> {
             .enumerate()
             .map(|(nth, service)| backend(&of.metadata.namespace, at, nth, service))
             .collect();
-        for (nth, (host, matches)) in meanings(rule).into_iter().enumerate() {
+        let room = ROUTES.saturating_sub(draft.len());
+        for (nth, (host, matches)) in meanings(rule, room).into_iter().enumerate() {
             draft.push(Part {
                 field: format!("spec.routes[{at}]"),
                 host,
@@ -90,13 +94,13 @@ fn backend(own: &str, at: usize, nth: usize, service: &TraefikService) -> Backen
     }
 }
 
-/// The hosts and matches that a rule means.
-fn meanings(rule: &IngressRouteRule) -> Vec<(HostPattern, RouteMatch)> {
+/// The hosts and matches that a rule means, not many more than there is room for.
+fn meanings(rule: &IngressRouteRule, room: usize) -> Vec<(HostPattern, RouteMatch)> {
     match rule::parse(&rule.r#match) {
-        Ok(tree) => meanings_of(&tree, &rule.r#match),
+        Ok(tree) => meanings_of(&tree, alternatives::enough(&rule.r#match).min(room)),
         Err(why) => {
             // Shown with the hosts that it seems to be for, and fits nothing.
-            let mut hosts: Vec<_> = rule.hosts().into_iter().map(HostPattern::Exact).collect();
+            let mut hosts: Vec<_> = rule.hosts().into_iter().take(room).map(HostPattern::Exact).collect();
             if hosts.is_empty() {
                 hosts.push(HostPattern::Any);
             }
@@ -107,14 +111,26 @@ fn meanings(rule: &IngressRouteRule) -> Vec<(HostPattern, RouteMatch)> {
     }
 }
 
-fn meanings_of(tree: &Rule, text: &str) -> Vec<(HostPattern, RouteMatch)> {
-    let Some(alternatives) = alternatives(tree) else {
-        // More than anybody writes by hand: it may fit anything.
+fn meanings_of(tree: &Rule, most: usize) -> Vec<(HostPattern, RouteMatch)> {
+    let Some(alternatives) = alternatives(tree, most) else {
         let mut matches = RouteMatch::path(PathMatch::Any);
-        matches.conditions.push(Condition::Unseen(text.to_owned()));
+        matches.conditions.push(whole(tree, false));
         return vec![(HostPattern::Any, matches)];
     };
     alternatives.iter().map(|literals| meaning(literals)).collect()
+}
+
+/// A rule as one condition, however it is made.
+fn whole(tree: &Rule, negated: bool) -> Condition {
+    let parts = |parts: &[Rule]| parts.iter().map(|part| whole(part, negated)).collect();
+    match tree {
+        Rule::Test(what) => condition(&Literal { what, negated }),
+        Rule::Not(inner) => whole(inner, !negated),
+        Rule::All(all) if negated => Condition::Any(parts(all)),
+        Rule::Any(any) if negated => Condition::All(parts(any)),
+        Rule::All(all) => Condition::All(parts(all)),
+        Rule::Any(any) => Condition::Any(parts(any)),
+    }
 }
 
 /// What tests mean that all have to be passed.

@@ -2,8 +2,10 @@
 
 use super::rule::{Rule, What};
 
-/// More alternatives, or tests in all of them together, than anybody writes by hand.
-const MANY: usize = 64;
+/// Fewer alternatives than this are never too many.
+const FEW: usize = 64;
+/// How many tests alternatives have at most, taken together, for each of them that is allowed.
+const TESTS: usize = 16;
 
 /// A test that has to be passed, or must not be.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -12,44 +14,51 @@ pub(super) struct Literal<'a> {
     pub(super) negated: bool,
 }
 
-/// The alternatives of a rule; `None` when there are too many of them.
-pub(super) fn alternatives(rule: &Rule) -> Option<Vec<Vec<Literal<'_>>>> {
-    expand(rule, false)
+/// How many alternatives of a rule are worth having apart: as many as its text can name one by one, such as a long list of hosts.
+pub(super) fn enough(text: &str) -> usize {
+    FEW.max(text.len() / "Host(`a`)".len())
 }
 
-fn expand(rule: &Rule, negated: bool) -> Option<Vec<Vec<Literal<'_>>>> {
+/// The alternatives of a rule; `None` when there are more than `most`, since a short rule can have very many.
+pub(super) fn alternatives(rule: &Rule, most: usize) -> Option<Vec<Vec<Literal<'_>>>> {
+    expand(rule, false, most)
+}
+
+fn expand(rule: &Rule, negated: bool, most: usize) -> Option<Vec<Vec<Literal<'_>>>> {
     match rule {
-        Rule::Test(what) => Some(vec![vec![Literal { what, negated }]]),
-        Rule::Not(inner) => expand(inner, !negated),
+        Rule::Test(what) => few(vec![vec![Literal { what, negated }]], most),
+        Rule::Not(inner) => expand(inner, !negated, most),
         // Not all of them is none of some, and the other way round.
-        Rule::All(parts) if negated => any(parts, negated),
-        Rule::Any(parts) if !negated => any(parts, negated),
-        Rule::All(parts) | Rule::Any(parts) => all(parts, negated),
+        Rule::All(parts) if negated => any(parts, negated, most),
+        Rule::Any(parts) if !negated => any(parts, negated, most),
+        Rule::All(parts) | Rule::Any(parts) => all(parts, negated, most),
     }
 }
 
-fn any(parts: &[Rule], negated: bool) -> Option<Vec<Vec<Literal<'_>>>> {
+fn any(parts: &[Rule], negated: bool, most: usize) -> Option<Vec<Vec<Literal<'_>>>> {
     let mut alternatives = Vec::new();
     for part in parts {
-        alternatives.extend(expand(part, negated)?);
-        few(&alternatives)?;
+        alternatives.extend(expand(part, negated, most)?);
+        if alternatives.len() > most {
+            return None;
+        }
     }
-    Some(alternatives)
+    few(alternatives, most)
 }
 
-fn all(parts: &[Rule], negated: bool) -> Option<Vec<Vec<Literal<'_>>>> {
+fn all(parts: &[Rule], negated: bool, most: usize) -> Option<Vec<Vec<Literal<'_>>>> {
     let mut alternatives = vec![Vec::new()];
     for part in parts {
-        let more = expand(part, negated)?;
+        let more = expand(part, negated, most)?;
         let joined =
             alternatives.iter().flat_map(|one| more.iter().map(move |other| [&**one, other].concat()));
-        alternatives = joined.take(MANY + 1).collect();
-        few(&alternatives)?;
+        alternatives = few(joined.take(most.saturating_add(1)).collect(), most)?;
     }
     Some(alternatives)
 }
 
-fn few(alternatives: &[Vec<Literal<'_>>]) -> Option<()> {
+/// The same, unless they are too many.
+fn few(alternatives: Vec<Vec<Literal<'_>>>, most: usize) -> Option<Vec<Vec<Literal<'_>>>> {
     let tests: usize = alternatives.iter().map(Vec::len).sum();
-    (alternatives.len() <= MANY && tests <= MANY * 4).then_some(())
+    (alternatives.len() <= most && tests <= most.saturating_mul(TESTS)).then_some(alternatives)
 }
