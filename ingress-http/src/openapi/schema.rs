@@ -532,6 +532,8 @@ pub(super) struct RouteItem {
     method: Option<String>,
     headers: Vec<RouteValue>,
     query_params: Vec<RouteValue>,
+    /// What else a request must meet, in words such as `!path=/a…`.
+    conditions: Vec<String>,
     /// The doors through which requests come in.
     entries: Vec<RouteEntry>,
     backends: Vec<RouteBackend>,
@@ -560,7 +562,7 @@ pub(super) struct RouteId(String);
 pub(super) struct RoutePath {
     /// Empty for every path.
     text: String,
-    /// `Any`, `Exact`, `Prefix`, `RegularExpression` or `ImplementationSpecific`.
+    /// `Any`, `Exact`, `Prefix`, `TextPrefix`, `RegularExpression` or `ImplementationSpecific`.
     r#type: String,
 }
 
@@ -581,6 +583,12 @@ pub(super) enum RouteEntry {
     IngressClass(ClassEntry),
     /// A listener of a gateway.
     Listener(ListenerEntry),
+    /// A `Gateway` of Istio's.
+    IstioGateway(IstioGatewayEntry),
+    /// Sidecars of a mesh of Istio's.
+    Mesh,
+    /// An entry point of Traefik's.
+    EntryPoint(EntryPointEntry),
 }
 
 #[derive(Serialize, ToSchema)]
@@ -601,6 +609,19 @@ pub(super) struct ListenerEntry {
     /// `null` for every host.
     #[schema(required)]
     host: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct IstioGatewayEntry {
+    namespace: String,
+    gateway: String,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct EntryPointEntry {
+    /// `null` for those that are used by default.
+    #[schema(required)]
+    name: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -711,6 +732,8 @@ pub(super) struct WholeRoute {
     method: Option<String>,
     headers: Vec<RouteValue>,
     query_params: Vec<RouteValue>,
+    /// What else a request must meet, in words such as `!path=/a…`.
+    conditions: Vec<String>,
     /// The doors through which requests come in.
     entries: Vec<RouteEntry>,
     backends: Vec<RouteBackend>,
@@ -865,7 +888,8 @@ pub(super) struct EntryMatch {
     /// The route that gets it; `null` when none does.
     #[schema(required)]
     winner: Option<ShortRoute>,
-    /// Why it may be another one: `implementation_specific`, `regular_expression`, `tie` or `other_host`.
+    /// Why it may be another one: `implementation_specific`, `regular_expression`, `tie`, `other_host`,
+    /// `unseen_condition` or `default_entry_point`.
     doubts: Vec<String>,
     losers: Vec<LosingRoute>,
     /// How many more there are.
@@ -877,7 +901,7 @@ pub(super) struct LosingRoute {
     route: ShortRoute,
     /// Such as `path`, `method` or `less_specific_path`.
     why: String,
-    /// The header, the query parameter or the expression.
+    /// The header, the query parameter, the condition or the expression.
     #[schema(required)]
     detail: Option<String>,
 }

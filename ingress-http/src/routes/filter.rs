@@ -122,7 +122,12 @@ fn is_of_class(entry: &Entry, wanted: &str) -> bool {
 }
 
 fn is_of_gateway(entry: &Entry, wanted: &Named) -> bool {
-    matches!(entry, Entry::Listener { namespace, gateway, .. } if wanted.is(Some(namespace), gateway))
+    match entry {
+        Entry::Listener { namespace, gateway, .. } | Entry::IstioGateway { namespace, gateway, .. } => {
+            wanted.is(Some(namespace), gateway)
+        }
+        _ => false,
+    }
 }
 
 /// Whether routes of a pattern are for a host that is looked for. Those for every host are not what anybody looks for by one.

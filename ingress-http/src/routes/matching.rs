@@ -126,9 +126,10 @@ struct Near<'a> {
 impl<'a> Near<'a> {
     fn new(Loser { route, why, .. }: &'a Loser, shown: &ShownRoutes) -> Self {
         let detail = match why {
-            Lost::Header(name) | Lost::QueryParam(name) | Lost::InvalidExpression(name) => {
-                Some(name.as_str())
-            }
+            Lost::Header(text)
+            | Lost::QueryParam(text)
+            | Lost::Condition(text)
+            | Lost::InvalidExpression(text) => Some(text.as_str()),
             _ => None,
         };
         Self { route: short(route, shown), why: why.as_str(), detail }

@@ -46,6 +46,7 @@ pub(super) struct Route<'a> {
     method: Option<&'a str>,
     headers: Vec<Value<'a>>,
     query_params: Vec<Value<'a>>,
+    conditions: Vec<String>,
     entries: Vec<Entry<'a>>,
     backends: Vec<Backend<'a>>,
     answers: bool,
@@ -71,6 +72,7 @@ impl<'a> From<&'a Assessed> for Route<'a> {
             method: route.matches.method.as_deref(),
             headers: route.matches.headers.iter().map(Value::from).collect(),
             query_params: route.matches.query_params.iter().map(Value::from).collect(),
+            conditions: route.matches.conditions.iter().map(ToString::to_string).collect(),
             entries: route.entries.iter().map(Entry::from).collect(),
             backends: route.backends.iter().map(Backend::from).collect(),
             answers: route.answers,
@@ -160,6 +162,14 @@ pub(super) enum Entry<'a> {
         protocol: &'a str,
         host: Option<String>,
     },
+    IstioGateway {
+        namespace: &'a str,
+        gateway: &'a str,
+    },
+    Mesh,
+    EntryPoint {
+        name: Option<&'a str>,
+    },
     /// A sort of door that this version doesn't know yet is shown as such, not left out.
     Other,
 }
@@ -180,6 +190,11 @@ impl<'a> From<&'a route::Entry> for Entry<'a> {
                     host: HostPattern::written(host),
                 }
             }
+            route::Entry::IstioGateway { namespace, gateway, .. } => {
+                Self::IstioGateway { namespace, gateway }
+            }
+            route::Entry::Mesh => Self::Mesh,
+            route::Entry::EntryPoint { name, .. } => Self::EntryPoint { name: name.as_deref() },
             _ => Self::Other,
         }
     }
