@@ -23,7 +23,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::inventory::{Inventory, Reader, Unknown};
+use crate::inventory::{Inventory, MayRead, Reader, Unknown};
 use crate::key::{ClusterId, ObjectKey};
 use crate::route::{ObjectRef, Route};
 
@@ -56,7 +56,7 @@ mod workload;
 
 pub use check::{CHECKS, Check, Severity};
 pub(crate) use exam::Exam;
-pub(crate) use routed::{assess, makes_routes};
+pub(crate) use routed::{assess, makes_routes, units};
 
 /// Whether a route works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -272,6 +272,19 @@ pub fn diagnose_all(
     settings: &Settings,
 ) -> Vec<Assessed> {
     routed::assess_all(&Reader::new(inventory, cluster, now), settings)
+}
+
+/// The same for somebody who may read part of the cluster, by what they may read alone: they are told of no other route, and what may not be read
+/// is unknown, never missing.
+#[must_use]
+pub fn diagnose_all_for(
+    inventory: &Inventory,
+    cluster: &ClusterId,
+    now: Timestamp,
+    settings: &Settings,
+    may_read: &dyn MayRead,
+) -> Vec<Assessed> {
+    routed::assess_all(&Reader::through(inventory, cluster, now, may_read), settings)
 }
 
 /// What is wrong with a cluster's routes and what they are made of.

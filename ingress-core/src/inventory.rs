@@ -39,6 +39,7 @@ use crate::store::{Change, Snapshot};
 use history::History;
 
 mod dependency;
+mod difference;
 #[cfg(feature = "files")]
 mod documents;
 mod history;
@@ -53,7 +54,7 @@ pub(crate) use documents::{decode, fault, is_known, is_of};
 pub use history::Past;
 pub(crate) use index::Software;
 pub use index::{Indexed, Tag};
-pub use reader::{Lookup, Many, Reader};
+pub use reader::{Lookup, Many, MayRead, Reader, Refusal};
 
 /// How well a kind is known in one scope.
 ///
@@ -93,6 +94,8 @@ pub enum Why {
     NotInstalled,
     /// The credentials in use may not read it.
     Denied,
+    /// Whoever asks may not read it, whatever this program may.
+    Forbidden,
     /// It was not read yet, or could not be.
     NotRead,
     /// It can't be known where this is asked: a running cluster would have it.
@@ -110,6 +113,7 @@ impl Why {
             Self::OutOfScope => "out_of_scope",
             Self::NotInstalled => "not_installed",
             Self::Denied => "denied",
+            Self::Forbidden => "forbidden",
             Self::NotRead => "not_read",
             Self::Offline => "offline",
             Self::Unknowable => "unknowable",
@@ -278,7 +282,6 @@ macro_rules! inventory {
         macro_rules! every_kind {
             ($call:ident) => { $($call!($kind);)* };
         }
-        #[cfg(any(test, feature = "files"))]
         pub(crate) use every_kind;
     };
 }
@@ -475,8 +478,22 @@ impl Inventory {
     }
 }
 
-/// Where a kind of this name lives.
-pub(crate) fn resource_of(name: &str) -> Option<Resource> {
+/// The names of all kinds that an inventory holds, such as `Pod`.
+#[must_use]
+pub fn kinds() -> Vec<&'static str> {
+    let mut kinds = Vec::new();
+    macro_rules! name {
+        ($kind:ident) => {
+            kinds.push(<$kind as Held>::NAME);
+        };
+    }
+    every_kind!(name);
+    kinds
+}
+
+/// Where a kind of this name lives; `None` for kinds that no inventory holds.
+#[must_use]
+pub fn resource_of(name: &str) -> Option<Resource> {
     macro_rules! look {
         ($kind:ident) => {
             if <$kind as Held>::NAME == name {

@@ -15,15 +15,19 @@ use imbl::OrdMap;
 use imbl::ordmap::DiffItem;
 use std::sync::Arc;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::clock::{Timestamp, wall_now};
 use crate::diagnose::{Assessed, Settings};
 use crate::inventory::{Held, Inventory, Touched};
 use crate::route::RouteId;
+use crate::stats::{RouteCounters, RouteStats};
 use crate::store::{Store, Update};
 
+mod partial;
 mod table;
 
+pub use partial::PartialRoutes;
 use table::Table;
 
 /// How long changes are gathered, unless set otherwise.
@@ -69,6 +73,13 @@ impl RouteSnapshot {
         &self.inventory
     }
 
+    /// The same routes without what they were judged by: for whoever compares them later, and must not keep every object that is replaced
+    /// meanwhile.
+    #[must_use]
+    pub fn without_inventory(&self) -> Self {
+        Self { routes: self.routes.clone(), inventory: Inventory::new(), revision: self.revision }
+    }
+
     /// Counts the states of this process, from 1; 0 before anything is known.
     #[must_use]
     pub fn revision(&self) -> u64 {
@@ -110,6 +121,8 @@ pub enum RouteChange {
 #[derive(Debug, Clone)]
 pub struct Routes {
     latest: watch::Receiver<RouteSnapshot>,
+    settings: Arc<Settings>,
+    counters: Arc<RouteCounters>,
 }
 
 impl Routes {
@@ -130,12 +143,43 @@ impl Routes {
         self.latest.borrow().clone()
     }
 
+    /// What judging cost so far.
+    #[must_use]
+    pub fn stats(&self) -> RouteStats {
+        self.counters.read()
+    }
+
+    /// What says that there is another state than now.
+    #[must_use]
+    pub fn ticks(&self) -> RouteTicks {
+        let mut latest = self.latest.clone();
+        latest.mark_unchanged();
+        RouteTicks { latest }
+    }
+
     /// The routes as they are now, and what changes from then on.
     #[must_use]
     pub fn subscribe(&self) -> (RouteSnapshot, RouteDeltas) {
         let mut latest = self.latest.clone();
         let last = latest.borrow_and_update().clone();
         (last.clone(), RouteDeltas { latest, last })
+    }
+}
+
+/// Says that there is another state, and holds none.
+#[derive(Debug, Clone)]
+pub struct RouteTicks {
+    latest: watch::Receiver<RouteSnapshot>,
+}
+
+impl RouteTicks {
+    /// Waits until the routes were judged once more since this was last waited for, or since it was made; `false` once the hub has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    pub async fn changed(&mut self) -> bool {
+        self.latest.changed().await.is_ok()
     }
 }
 
@@ -235,8 +279,10 @@ impl RoutesBuilder {
     #[must_use = "nothing is judged unless the work is polled"]
     pub fn start(self) -> (Routes, impl Future<Output = ()> + Send) {
         let (publish, latest) = watch::channel(RouteSnapshot::default());
+        let (settings, counters) = (Arc::new(self.settings.clone()), Arc::<RouteCounters>::default());
         let table = Table::new(self.inventory, self.settings);
-        (Routes { latest }, run(table, self.streams, publish, self.gather))
+        let work = run(table, self.streams, publish, self.gather, counters.clone());
+        (Routes { latest, settings, counters }, work)
     }
 }
 
@@ -245,6 +291,7 @@ async fn run(
     mut streams: SelectAll<BoxStream<'static, Apply>>,
     publish: watch::Sender<RouteSnapshot>,
     gather: Duration,
+    counters: Arc<RouteCounters>,
 ) {
     let mut revision = 0;
     loop {
@@ -275,7 +322,14 @@ async fn run(
         }
         let now = wall_now();
         table.begin(now);
-        while table.judge(TURN, now) {
+        counters.round(table.pending());
+        loop {
+            let begun = Instant::now();
+            let more = table.judge(TURN, now);
+            counters.took(begun.elapsed());
+            if !more {
+                break;
+            }
             tokio::task::yield_now().await;
         }
         revision += 1;

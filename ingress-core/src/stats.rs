@@ -11,6 +11,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::endpoint::Probe;
 use crate::error::ErrorKind;
@@ -20,7 +21,7 @@ use crate::status::LaneStatus;
 use crate::store::Position;
 
 mod counters;
-pub(crate) use counters::{ChangeCounters, EndpointCounters, KindCounters, Outcomes};
+pub(crate) use counters::{ChangeCounters, EndpointCounters, KindCounters, Outcomes, RouteCounters};
 
 /// Everything that a hub counts.
 #[derive(Debug, Clone)]
@@ -104,6 +105,18 @@ pub struct ChangeCounts {
     pub lanes: u64,
     /// Lanes that ended.
     pub lanes_removed: u64,
+}
+
+/// What judging routes cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RouteStats {
+    /// How often something was judged: all that changed within a moment counts once.
+    pub rounds: u64,
+    /// How many objects that make routes were judged, each time that one was.
+    pub judged: u64,
+    /// How long that took, all together.
+    pub took: Duration,
 }
 
 /// What a source is asked.

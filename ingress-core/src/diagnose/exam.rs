@@ -19,11 +19,14 @@ pub(crate) struct Exam<'r, 'a> {
 
 impl<'r, 'a> Exam<'r, 'a> {
     pub(super) fn new(reader: &'r Reader<'a>, settings: &'r Settings) -> Self {
+        // What was looked at before the first step is looked at again by the step that it is about.
+        drop(reader.take_withheld());
         Self { reader, settings, steps: Vec::new(), at: 0, findings: Vec::new() }
     }
 
     /// Goes on to the next step; what is said from now on is said of it.
     pub(super) fn step(&mut self, kind: StepKind, backend: Option<usize>, object: Option<ObjectRef>) {
+        self.note_withheld();
         self.steps.push(Step {
             kind,
             backend,
@@ -52,6 +55,13 @@ impl<'r, 'a> Exam<'r, 'a> {
     /// What the steps say together, so far.
     pub(super) fn verdict(&self, route: &Route) -> Verdict {
         verdict(&self.steps, route)
+    }
+
+    /// What whoever asks may not read is unknown in the step that looked for it, whether or not the check that did so says so: none can forget it.
+    fn note_withheld(&mut self) {
+        for unknown in self.reader.take_withheld() {
+            self.unknown(unknown);
+        }
     }
 
     fn worsen(&mut self, to: Verdict) {
@@ -155,8 +165,11 @@ impl<'r, 'a> Exam<'r, 'a> {
 
     /// Concludes, with what is to be said of every route, and depends on what was found until then.
     pub(super) fn finish(mut self, route: &Route) -> Diagnosis {
+        self.note_withheld();
         policy::examine(&mut self, route);
+        self.note_withheld();
         owner::examine(&mut self, route);
+        self.note_withheld();
         let verdict = verdict(&self.steps, route);
         Diagnosis { verdict, steps: self.steps, findings: self.findings, until: self.reader.until() }
     }

@@ -67,6 +67,20 @@ pub(super) fn examine(exam: &mut Exam<'_, '_>, case: &Case<'_, '_>, route: &Rout
     }
 }
 
+impl Case<'_, '_> {
+    /// Whether there may be a parent that nobody could look at: then nothing that is wrong with the others stops all requests.
+    fn may_have_others(&self) -> bool {
+        self.parents.iter().any(|parent| matches!(parent, Parent::Unknown(_)))
+    }
+}
+
+/// The listeners through which something is reached.
+struct Doors<'c> {
+    known: Vec<Door<'c>>,
+    /// Whether these are all.
+    complete: bool,
+}
+
 /// A listener through which a route is reached.
 struct Door<'c> {
     gateway: &'c Gateway,
@@ -74,7 +88,7 @@ struct Door<'c> {
     listener: &'c Listener,
 }
 
-fn doors<'c>(case: &Case<'c, '_>, route: &Route) -> Vec<Door<'c>> {
+fn doors<'c>(case: &Case<'c, '_>, route: &Route) -> Doors<'c> {
     let mut doors: Vec<Door<'c>> = Vec::new();
     for parent in case.parents {
         let Parent::Gateway { gateway, listeners } = parent else { continue };
@@ -86,16 +100,16 @@ fn doors<'c>(case: &Case<'c, '_>, route: &Route) -> Vec<Door<'c>> {
             }
         }
     }
-    doors
+    Doors { known: doors, complete: !case.may_have_others() }
 }
 
 fn each_door(
     exam: &mut Exam<'_, '_>,
-    doors: &[Door<'_>],
+    doors: &Doors<'_>,
     look: impl Fn(&Reader<'_>, &Settings, &Door<'_>) -> Seen,
 ) {
-    let seen: Vec<Seen> = doors.iter().map(|door| look(exam.reader, exam.settings, door)).collect();
-    let all = seen.iter().all(Seen::fails);
+    let seen: Vec<Seen> = doors.known.iter().map(|door| look(exam.reader, exam.settings, door)).collect();
+    let all = doors.complete && seen.iter().all(Seen::fails);
     let mut told: Vec<(&'static str, ObjectRef, String)> = Vec::new();
     for seen in seen {
         seen.evidence.into_iter().for_each(|evidence| exam.saw(evidence));

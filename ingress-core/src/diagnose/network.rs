@@ -36,7 +36,7 @@ pub(super) fn examine(
     let policies = exam.reader.in_namespace::<NetworkPolicy>(namespace);
     if let Some(unknown) = policies.unknown {
         // Where nobody looks for policies, and where manifests are all there is, it goes without saying that they are not seen.
-        if matches!(unknown.why, Why::Denied | Why::OutOfScope | Why::NotRead) {
+        if matches!(unknown.why, Why::Denied | Why::Forbidden | Why::OutOfScope | Why::NotRead) {
             exam.unknown(unknown);
         }
     }

@@ -1,7 +1,7 @@
 //! The kinds whose objects make routes, in one place: whatever goes through all of them is made from this list.
 
 use super::{Assessed, Exam, Settings, gateway, ingress, istio, traefik};
-use crate::inventory::{Held, Reader};
+use crate::inventory::{Held, Inventory, Reader};
 use crate::key::ObjectKey;
 use crate::kind::{GrpcRoute, HttpRoute, Ingress, IngressRoute, Kind, TlsRoute, VirtualService};
 use crate::route::attach::Common;
@@ -34,6 +34,16 @@ macro_rules! routed {
                 }
             )*
             None
+        }
+
+        /// All objects that make routes, each with the number of its kind.
+        pub(crate) fn units(inventory: &Inventory) -> Vec<(u8, ObjectKey)> {
+            let mut units = Vec::new();
+            $(
+                let keys = inventory.objects::<$kind>().map(|(key, _)| key.clone());
+                units.extend(keys.map(|key| (<$kind as Held>::NUMBER, key)));
+            )*
+            units
         }
 
         /// The number of the kind of this name, if its objects make routes.

@@ -91,6 +91,48 @@ fn inventory(cluster: &ClusterId, text: &str) -> Inventory {
     inventory
 }
 
+/// May read all but one kind.
+#[derive(Debug)]
+struct AllBut(&'static str);
+
+impl MayRead for AllBut {
+    fn may_read(&self, _: &ClusterId, kind: &'static str, _: Option<&str>) -> bool {
+        kind != self.0
+    }
+}
+
+#[test]
+fn what_may_not_be_read_makes_nothing_certain_that_is_not() {
+    let (cluster, settings) = (ClusterId::new("c").unwrap(), Settings::default());
+    let now: Timestamp = NOW.parse().unwrap();
+    let mut told = 0;
+    for fixture in std::fs::read_dir(folder("tests/checks")).unwrap() {
+        for name in ["bad.yaml", "good.yaml"] {
+            let path = fixture.as_ref().unwrap().path().join(name);
+            let inventory = inventory(&cluster, &std::fs::read_to_string(&path).unwrap());
+            let whole = diagnose_all(&inventory, &cluster, now, &settings);
+            for kind in crate::inventory::kinds() {
+                for part in diagnose_all_for(&inventory, &cluster, now, &settings, &AllBut(kind)) {
+                    let all = whole.iter().find(|all| all.route.id == part.route.id).unwrap();
+                    let (part, all) = (&part.diagnosis, &all.diagnosis);
+                    // Whoever is told that it works, or that it doesn't, is told what whoever sees everything is told.
+                    let certain = matches!(part.verdict, Verdict::Ok | Verdict::Broken);
+                    assert!(
+                        !certain || part.verdict == all.verdict,
+                        "{path:?} without {kind}: {part:#?} {all:#?}"
+                    );
+                    assert!(
+                        part.findings.iter().all(|finding| finding.object.kind != kind),
+                        "{path:?}: {part:#?}"
+                    );
+                    told += usize::from(part.unknown().iter().any(|unknown| unknown.why == Why::Forbidden));
+                }
+            }
+        }
+    }
+    assert!(told > 100, "{told}");
+}
+
 /// The codes that are found, and the worst verdict.
 fn outcome(text: &str) -> (BTreeSet<&'static str>, Verdict, Vec<Finding>) {
     let cluster = ClusterId::new("c").unwrap();

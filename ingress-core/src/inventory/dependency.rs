@@ -102,6 +102,11 @@ impl Touched {
         self.objects.insert((K::NUMBER, key.clone()));
     }
 
+    /// An object changed of which nothing else may be told.
+    pub(super) fn mention<K: Held>(&mut self, key: &ObjectKey) {
+        self.objects.insert((K::NUMBER, key.clone()));
+    }
+
     pub(super) fn lane<K: Held>(&mut self, cluster: &ClusterId) {
         self.dependencies.insert(Dependency::lane::<K>(cluster));
     }

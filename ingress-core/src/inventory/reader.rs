@@ -1,9 +1,14 @@
 //! Look-ups that know three answers, and note what they were asked.
+//!
+//! Somebody who may read part of a cluster reads through [`MayRead`]: what they may not read is as if nobody had looked, whether it is there or not.
+//! So whatever is worked out with such a reader tells them nothing that they couldn't have found out by themselves.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
-use super::{Dependencies, Dependency, Held, Inventory, Past, Tag, Unknown};
+use super::{Dependencies, Dependency, Held, Inventory, Knowledge, Past, Tag, Unknown, Why};
 use crate::clock::Timestamp;
 use crate::key::{ClusterId, Namespace, ObjectKey};
 
@@ -40,12 +45,34 @@ pub struct Many<'a, K> {
     pub unknown: Option<Unknown>,
 }
 
+/// Says what somebody may read. Must always say the same: what changes is another one.
+pub trait MayRead: fmt::Debug + Send + Sync {
+    /// Whether they may list a kind, such as `Pod`, in a namespace; `None` means in all namespaces, or that the kind has none.
+    fn may_read(&self, cluster: &ClusterId, kind: &'static str, namespace: Option<&str>) -> bool;
+}
+
+/// A kind that was looked for in a place where it may not be read.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub struct Refusal {
+    /// The cluster.
+    pub cluster: ClusterId,
+    /// The kind, such as `Pod`.
+    pub kind: &'static str,
+    /// The namespace; `None` means all of them, or that the kind has none.
+    pub namespace: Option<String>,
+}
+
 /// Reads an [`Inventory`] for one judgement about one cluster.
 #[derive(Debug)]
 pub struct Reader<'a> {
     inventory: &'a Inventory,
     cluster: &'a ClusterId,
     now: Timestamp,
+    may_read: Option<&'a dyn MayRead>,
+    /// What was asked for and withheld since somebody last took it.
+    withheld: RefCell<Vec<Unknown>>,
+    refused: RefCell<BTreeSet<Refusal>>,
     dependencies: RefCell<Dependencies>,
     until: Cell<Option<Timestamp>>,
 }
@@ -55,7 +82,27 @@ impl<'a> Reader<'a> {
     /// A reader that has noted nothing yet.
     #[must_use]
     pub fn new(inventory: &'a Inventory, cluster: &'a ClusterId, now: Timestamp) -> Self {
-        Self { inventory, cluster, now, dependencies: RefCell::default(), until: Cell::new(None) }
+        Self {
+            inventory,
+            cluster,
+            now,
+            may_read: None,
+            withheld: RefCell::default(),
+            refused: RefCell::default(),
+            dependencies: RefCell::default(),
+            until: Cell::new(None),
+        }
+    }
+
+    /// A reader for somebody who may read part of it.
+    #[must_use]
+    pub fn through(
+        inventory: &'a Inventory,
+        cluster: &'a ClusterId,
+        now: Timestamp,
+        may_read: &'a dyn MayRead,
+    ) -> Self {
+        Self { may_read: Some(may_read), ..Self::new(inventory, cluster, now) }
     }
 
     /// The cluster that is judged.
@@ -85,6 +132,17 @@ impl<'a> Reader<'a> {
     pub fn get<K: Held>(&self, namespace: Option<&str>, name: &str) -> Lookup<'a, K> {
         let key = ObjectKey::new(self.cluster.clone(), namespace, name);
         self.note(Dependency::object::<K>(&key));
+        if let Some(why) = self.withholds::<K>(namespace) {
+            self.note(Dependency::lane::<K>(self.cluster));
+            let unknown = Unknown {
+                kind: K::NAME,
+                namespace: namespace.map(str::to_owned),
+                name: Some(name.to_owned()),
+                why,
+            };
+            self.withhold(&unknown);
+            return Lookup::Unknown(unknown);
+        }
         let unknown = self.unknown::<K>(namespace);
         match K::table(self.inventory).objects.get(&key) {
             Some(object) => Lookup::Found(object),
@@ -100,6 +158,9 @@ impl<'a> Reader<'a> {
     pub fn before<K: Held>(&self, namespace: Option<&str>, name: &str) -> Option<&'a Past> {
         let key = ObjectKey::new(self.cluster.clone(), namespace, name);
         self.note(Dependency::object::<K>(&key));
+        if self.withholds::<K>(namespace).is_some() {
+            return None;
+        }
         K::table(self.inventory).history.get(&key)
     }
 
@@ -111,6 +172,7 @@ impl<'a> Reader<'a> {
         let table = K::table(self.inventory);
         let place = (ObjectKey::new(self.cluster.clone(), namespace, ""), tag);
         let keys = table.tags.get(&place).into_iter().flatten();
+        let keys = keys.filter(|key| self.shows::<K>(key));
         Many {
             objects: keys.filter_map(|key| table.objects.get(key)).collect(),
             unknown: self.unknown::<K>(namespace),
@@ -143,15 +205,56 @@ impl<'a> Reader<'a> {
             key.cluster() == cluster
                 && namespace.as_ref().is_none_or(|namespace| key.namespace() == Some(namespace.as_str()))
         };
-        objects.take_while(move |(key, _)| within(key)).map(|(_, object)| object)
+        let objects = objects.take_while(move |(key, _)| within(key));
+        objects.filter(|(key, _)| self.shows::<K>(key)).map(|(_, object)| object)
     }
 
     /// Why the kind is not known completely there; `None` when it is.
     #[must_use]
     pub fn unknown<K: Held>(&self, namespace: Option<&str>) -> Option<Unknown> {
         self.note(Dependency::lane::<K>(self.cluster));
-        let why = K::table(self.inventory).knowledge(self.cluster, namespace).unknown()?;
-        Some(Unknown { kind: K::NAME, namespace: namespace.map(str::to_owned), name: None, why })
+        let known = || K::table(self.inventory).knowledge(self.cluster, namespace).unknown();
+        let why = self.withholds::<K>(namespace).or_else(known)?;
+        let unknown = Unknown { kind: K::NAME, namespace: namespace.map(str::to_owned), name: None, why };
+        self.withhold(&unknown);
+        Some(unknown)
+    }
+
+    /// Why nothing is told of a kind there, whatever is known of it.
+    fn withholds<K: Held>(&self, namespace: Option<&str>) -> Option<Why> {
+        let may_read = self.may_read?;
+        // Of a kind that the cluster doesn't have, there is nothing to be kept from anybody, nor to be asked.
+        let whole = K::table(self.inventory).knowledge(self.cluster, None);
+        if let Knowledge::None(why @ (Why::NotInstalled | Why::NotWatched | Why::Offline)) = whole {
+            return Some(why);
+        }
+        if may_read.may_read(self.cluster, K::NAME, namespace) {
+            return None;
+        }
+        let (cluster, namespace) = (self.cluster.clone(), namespace.map(str::to_owned));
+        self.refused.borrow_mut().insert(Refusal { cluster, kind: K::NAME, namespace });
+        Some(Why::Forbidden)
+    }
+
+    fn shows<K: Held>(&self, key: &ObjectKey) -> bool {
+        self.withholds::<K>(key.namespace()).is_none()
+    }
+
+    fn withhold(&self, unknown: &Unknown) {
+        if unknown.why == Why::Forbidden {
+            self.withheld.borrow_mut().push(unknown.clone());
+        }
+    }
+
+    /// What was asked for since this was last called, and may not be read by whom it is asked for.
+    pub(crate) fn take_withheld(&self) -> Vec<Unknown> {
+        self.withheld.take()
+    }
+
+    /// What may not be read of all that was looked at so far.
+    #[must_use]
+    pub fn refused(&self) -> BTreeSet<Refusal> {
+        self.refused.borrow().clone()
     }
 
     /// Whether anything is known of a kind in any part of the cluster: where not, looking for its objects would find none. Costs one

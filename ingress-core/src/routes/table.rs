@@ -7,8 +7,8 @@ use imbl::OrdMap;
 
 use super::{Apply, RouteSnapshot};
 use crate::clock::Timestamp;
-use crate::diagnose::{Assessed, Settings, assess, makes_routes};
-use crate::inventory::{Dependencies, Dependency, Inventory, Reader, Touched};
+use crate::diagnose::{Assessed, Settings, assess, makes_routes, units};
+use crate::inventory::{Dependencies, Dependency, Inventory, MayRead, Reader, Refusal, Touched};
 use crate::key::ObjectKey;
 use crate::route::RouteId;
 
@@ -32,6 +32,12 @@ pub(super) struct Table {
     routes: OrdMap<RouteId, Arc<Assessed>>,
     touched: Touched,
     pending: Vec<Unit>,
+    /// What whoever it is judged for may read; `None` means everything.
+    may_read: Option<Arc<dyn MayRead>>,
+    /// What was looked at and may not be read.
+    refused: BTreeSet<Refusal>,
+    /// Whether a judgement differs from the one before since this was last asked.
+    differs: bool,
 }
 
 impl Table {
@@ -39,6 +45,9 @@ impl Table {
         Self {
             inventory,
             settings,
+            may_read: None,
+            refused: BTreeSet::new(),
+            differs: false,
             units: HashMap::new(),
             dependents: HashMap::new(),
             deadlines: BTreeSet::new(),
@@ -52,6 +61,40 @@ impl Table {
     pub(super) fn apply(&mut self, apply: Apply, now: Timestamp) {
         self.touched.at(now);
         apply(&mut self.inventory, &mut self.touched);
+    }
+
+    /// The same for somebody who may read part of it; it follows whole states of the inventory ([`follow`](Self::follow)).
+    pub(super) fn through(may_read: Arc<dyn MayRead>, settings: Settings) -> Self {
+        Self { may_read: Some(may_read), ..Self::new(Inventory::new(), settings) }
+    }
+
+    /// Takes in what another state of the inventory has otherwise; it is judged later. Whether anything differs that may be read.
+    pub(super) fn follow(&mut self, to: &Inventory) -> bool {
+        let Some(may_read) = &self.may_read else { return false };
+        let differs = to.since(&self.inventory, &**may_read, &mut self.touched);
+        self.inventory = to.clone();
+        differs
+    }
+
+    /// Takes a first state in. All of it is judged later, so there is no need to know what else could depend on what.
+    pub(super) fn begin_with(&mut self, inventory: Inventory) {
+        self.pending.extend(units(&inventory));
+        self.inventory = inventory;
+    }
+
+    /// What was looked at so far and may not be read.
+    pub(super) fn refused(&self) -> &BTreeSet<Refusal> {
+        &self.refused
+    }
+
+    /// Whether judgements differ since this was last asked.
+    pub(super) fn take_differs(&mut self) -> bool {
+        std::mem::take(&mut self.differs)
+    }
+
+    /// How many objects are to be judged.
+    pub(super) fn pending(&self) -> usize {
+        self.pending.len()
     }
 
     /// The next moment at which a judgement is too old, though nothing changed.
@@ -85,20 +128,24 @@ impl Table {
     fn judge_one(&mut self, unit: Unit, now: Timestamp) {
         let before = self.units.remove(&unit);
         let gone = before.as_ref().map(|judged| judged.routes.clone()).unwrap_or_default();
-        let (assessed, reader) = {
-            let reader = Reader::new(&self.inventory, unit.1.cluster(), now);
-            (assess(&reader, &self.settings, unit.0, &unit.1), reader)
+        let cluster = unit.1.cluster();
+        let reader = match &self.may_read {
+            None => Reader::new(&self.inventory, cluster, now),
+            Some(may_read) => Reader::through(&self.inventory, cluster, now, &**may_read),
         };
+        let assessed = assess(&reader, &self.settings, unit.0, &unit.1);
+        self.refused.extend(reader.refused());
         let until = reader.until();
         let dependencies = reader.into_dependencies();
         let routes: Vec<RouteId> = assessed.iter().flatten().map(|assessed| assessed.route.id).collect();
         for id in gone.iter().filter(|id| !routes.contains(id)) {
-            self.routes.remove(id);
+            self.differs |= self.routes.remove(id).is_some();
         }
         for new in assessed.iter().flatten() {
             // What is judged as before stays what it was, so that it doesn't look changed.
             if self.routes.get(&new.route.id).is_none_or(|old| **old != *new) {
                 self.routes.insert(new.route.id, Arc::new(new.clone()));
+                self.differs = true;
             }
         }
         let judged = assessed.map(|_| Judged { routes, dependencies, until });

@@ -1,5 +1,7 @@
 //! The table against the same judgements made from scratch.
 
+mod partial;
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;

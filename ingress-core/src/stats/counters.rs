@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tracing::{Instrument as _, Span};
 
-use super::{CallOutcome, ChangeCounts, ClusterStats, KindStats, Verb};
+use super::{CallOutcome, ChangeCounts, ClusterStats, KindStats, RouteStats, Verb};
 use crate::endpoint::{Probe, no_answer};
 use crate::error::{ErrorKind, SourceError};
 use crate::kind::Resource;
@@ -33,6 +33,32 @@ impl Count {
 
     pub(crate) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What judging routes costs.
+#[derive(Debug, Default)]
+pub(crate) struct RouteCounters {
+    rounds: Count,
+    judged: Count,
+    nanoseconds: Count,
+}
+
+impl RouteCounters {
+    /// So many objects are about to be judged.
+    pub(crate) fn round(&self, objects: usize) {
+        self.rounds.add(u64::from(objects > 0));
+        self.judged.add(objects as u64);
+    }
+
+    /// Judging some of them took so long.
+    pub(crate) fn took(&self, time: Duration) {
+        self.nanoseconds.add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    pub(crate) fn read(&self) -> RouteStats {
+        let took = Duration::from_nanos(self.nanoseconds.get());
+        RouteStats { rounds: self.rounds.get(), judged: self.judged.get(), took }
     }
 }
 

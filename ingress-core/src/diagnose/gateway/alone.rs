@@ -1,7 +1,7 @@
 //! Checks of gateways and classes that no route uses.
 
 use super::super::check::GWC002;
-use super::{Door, Exam, Finding, Reader, Settings, StepKind, each_door, listener};
+use super::{Door, Doors, Exam, Finding, Reader, Settings, StepKind, each_door, listener};
 use crate::inventory::Tag;
 use crate::kind::{Gateway, GatewayClass, GrpcRoute, HttpRoute, Kind, TlsRoute};
 use crate::route::{HostPattern, ObjectRef};
@@ -22,7 +22,8 @@ pub(in super::super) fn findings(reader: &Reader<'_>, settings: &Settings) -> Ve
             continue;
         }
         let listeners = gateway.spec.listeners.iter().enumerate();
-        let doors: Vec<_> = listeners.map(|(at, listener)| Door { gateway, at, listener }).collect();
+        let known = listeners.map(|(at, listener)| Door { gateway, at, listener }).collect();
+        let doors = Doors { known, complete: true };
         each_door(&mut exam, &doors, listener::problems);
         each_door(&mut exam, &doors, |reader, settings, door| {
             let host = HostPattern::of_gateway(door.listener.hostname());

@@ -11,7 +11,8 @@ use crate::route::{HostPattern, Route};
 pub(super) fn examine(exam: &mut Exam<'_, '_>, case: &Case<'_, '_>, route: &Route) {
     let common = &case.common;
     // One parent of several takes only those requests with it that come in there.
-    let severity = if route.entries.is_empty() { Severity::Critical } else { Severity::Warning };
+    let is_all = route.entries.is_empty() && !case.may_have_others();
+    let severity = if is_all { Severity::Critical } else { Severity::Warning };
     if common.parents.is_empty() {
         exam.find(
             RT001,
@@ -62,7 +63,7 @@ pub(super) fn examine(exam: &mut Exam<'_, '_>, case: &Case<'_, '_>, route: &Rout
         elsewhere |= lets_in;
         status(exam, case, route, wanted, &field, lets_in);
     }
-    if route.entries.is_empty() && elsewhere {
+    if is_all && elsewhere {
         exam.find(
             RT004,
             &route.object,
