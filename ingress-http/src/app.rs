@@ -16,9 +16,11 @@ use crate::limit::{Limits, RateLimit, Rates};
 use crate::metrics::http_side::HttpCounters;
 use crate::problem::{Problem, ProblemType};
 use crate::protect::Protection;
+use crate::routes::filter::Filter as RouteFilter;
 use crate::shutdown::Shutdown;
+use crate::stream::routes::{RouteFeed, RouteFeeds};
 use crate::stream::{Feed, Feeds};
-use crate::view::{Guard, Lens, View};
+use crate::view::{Guard, Lens, Reads, View};
 use crate::wire::BreakerOf;
 
 /// When to ask again for a stream while there are too many: streams last for hours, so there is no hurry.
@@ -38,6 +40,7 @@ struct Inner {
     limits: Arc<Limits>,
     places: Arc<Places>,
     feeds: Feeds,
+    route_feeds: RouteFeeds,
     counters: Arc<HttpCounters>,
     #[cfg(feature = "server")]
     server_stats: OnceLock<crate::server::ServerStats>,
@@ -80,6 +83,7 @@ impl App {
             limits,
             places: Arc::new(Places::new(options.streams)),
             feeds: Feeds::default(),
+            route_feeds: RouteFeeds::default(),
             counters,
             #[cfg(feature = "server")]
             server_stats: OnceLock::new(),
@@ -148,6 +152,11 @@ impl App {
         let feed = self.feed_of(view, lens);
         self.0.feeds.remember(&feed);
         feed
+    }
+
+    /// What all who look at routes with this filter and may read the same share.
+    pub(crate) fn route_feed_of(&self, filter: RouteFilter, reads: &Reads) -> Arc<RouteFeed> {
+        self.0.route_feeds.of(filter, reads, self.is_demo())
     }
 
     /// Lets go of what was held for somebody who did not come. Called by whatever comes regularly: heartbeats and probes.

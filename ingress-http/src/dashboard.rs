@@ -397,9 +397,11 @@ impl Dashboard {
         let router = serve(router, Route::ObjectYaml, get(object::object_yaml));
         let router = serve(router, Route::Namespaces, get(namespaces::namespaces));
         let router = serve(router, Route::Routes, get(routes::list::list));
+        let router = serve(router, Route::RouteStream, get(stream::routes::events));
         let router = serve(router, Route::Assessed, get(routes::one::route));
         let router = serve(router, Route::Diagnosis, get(routes::one::diagnosis));
         let router = serve(router, Route::Match, get(routes::matching::matching));
+        let router = serve(router, Route::Topology, get(routes::topology::topology));
         let router = serve(router, Route::Checks, get(routes::checks::checks));
         let router = serve(router, Route::Certificates, get(routes::certificates::certificates));
         let router = serve(router, Route::Health, get(health::health));

@@ -3,7 +3,8 @@
 //! Nothing is collected for the sake of it. HTTP is counted where it happens, in atomics (`http`); the engine counts for
 //! itself, and is read (`engine`); so does the server, where it is ours (`server`); the process is asked of the kernel (`process`). A scrape therefore takes no lock that a lane
 //! or a viewer waits for: of each store it takes a snapshot, which is the copy of a pointer, and it writes the text afterwards.
-//! It costs as much as there are clusters, kinds and lanes, all of which have a bound, whatever the number of objects.
+//! It costs as much as there are clusters, kinds and lanes, all of which have a bound, whatever the number of objects; routes are counted
+//! by what differs from the last scrape.
 //!
 //! Every label's values are bounded, too: by the program (routes, states, kinds of errors) or by its configuration (clusters,
 //! kinds). No host, name, namespace, path or message ever becomes one; whatever a stranger asks for is `other`.
@@ -33,6 +34,7 @@ mod family;
 mod fleet;
 pub(crate) mod http_side;
 mod process;
+mod routes;
 #[cfg(feature = "server")]
 mod server;
 
@@ -104,6 +106,9 @@ impl Collector for Ours {
         }
         let guard = self.app.guard();
         caches::encode(&guard.reads(), &guard.places(), &mut families)?;
+        if let Some(totals) = guard.route_totals() {
+            routes::encode(&totals, &mut families)?;
+        }
         engine::encode(&self.engine, &mut families)
     }
 }

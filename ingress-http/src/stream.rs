@@ -12,7 +12,7 @@ use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-use self::events::Events;
+use self::events::{Events, Follow};
 pub(crate) use self::feed::{Feed, Feeds};
 use self::frames::Form;
 use self::leave::Asking;
@@ -31,6 +31,7 @@ mod events;
 mod feed;
 mod frames;
 mod leave;
+pub(crate) mod routes;
 mod run;
 mod segments;
 mod socket;
@@ -51,12 +52,17 @@ pub(crate) async fn events(
 ) -> Result<Response, Problem> {
     let coding = Coding::negotiate(&headers)?;
     let events = open(&app, &view, &extensions, &headers, query.as_deref(), Form::Events)?;
+    Ok(answer(events, coding))
+}
+
+/// A stream as an answer.
+fn answer(events: Events<impl Follow>, coding: Coding) -> Response {
     let body = Body::from_stream(events.into_body(coding));
     let response = respond::answer(StatusCode::OK, HeaderValue::from_static("text/event-stream"), body);
     // Whoever compresses on the way collects events, too.
     let response = respond::with_header(response, header::CACHE_CONTROL, NO_TRANSFORM);
     let response = respond::with_header(response, ACCEL_BUFFERING, HeaderValue::from_static("no"));
-    Ok(respond::coded(response, coding))
+    respond::coded(response, coding)
 }
 
 /// Opens a stream, whatever form its events take.
@@ -67,7 +73,7 @@ fn open(
     headers: &HeaderMap,
     query: Option<&str>,
     form: Form,
-) -> Result<Events, Problem> {
+) -> Result<Events<Viewer>, Problem> {
     let mut params = Params::parse(query)?;
     let lens = view.lens(Filter::take(&mut params)?);
     let since = params.one("since")?;

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use ingress_cache::stats::ReadStats;
 use ingress_cache::{Place, Status, Use, uses};
+use ingress_core::access::UserInfo;
 use ingress_core::stats::Stats;
 use ingress_core::{
     ClusterId, ClusterStatus, ErrorKind, Hub, Ingress, LaneStatus, NamespaceRecord, ObjectKey, Scope,
@@ -34,6 +35,7 @@ mod grants;
 mod horizon;
 mod lens;
 mod pass;
+mod reads;
 mod routes;
 mod seal;
 
@@ -45,8 +47,9 @@ pub(crate) use grants::{Granted, Grants};
 use horizon::Horizons;
 pub(crate) use lens::{Event, Lens};
 pub(crate) use pass::{Pass, Verdict};
+pub(crate) use reads::Reads;
 use routes::RouteDesk;
-pub(crate) use routes::ShownRoutes;
+pub(crate) use routes::{Gap, RouteTotals, ShownRoutes};
 pub(crate) use seal::Mark;
 use seal::Seal;
 
@@ -155,7 +158,7 @@ impl Guard {
             None => self.gate().who(request).await?,
         };
         let sight = self.inner.access.of(&self.inner.hub, &user).await;
-        Ok(View { guard: self.clone(), sight, request: None })
+        Ok(View { guard: self.clone(), user, sight, request: None })
     }
 }
 
@@ -171,6 +174,7 @@ fn unknown(error: &SourceError) -> Problem {
 #[derive(Debug, Clone)]
 pub(crate) struct View {
     guard: Guard,
+    user: Arc<UserInfo>,
     sight: Sight,
     /// What of the request tells who asked; `None` where that never changes what they see.
     request: Option<Arc<Parts>>,
@@ -238,9 +242,9 @@ impl View {
         self.sight.due
     }
 
-    /// Whether streams through both show the same.
+    /// Whether streams through both show the same, to the same person.
     fn shows_the_same(&self, other: &Self) -> bool {
-        self.sight.grants == other.sight.grants
+        self.sight.grants == other.sight.grants && self.user == other.user
     }
 
     /// Why nothing may be seen, when that is because nobody can tell.
@@ -362,7 +366,7 @@ impl View {
     pub(crate) fn granted(guard: &Guard, grants: Grants) -> Self {
         let due = Instant::now() + std::time::Duration::from_secs(3600);
         let sight = Sight { grants, listed: Arc::default(), unknown: Arc::default(), due };
-        Self { guard: guard.clone(), sight, request: None }
+        Self { guard: guard.clone(), user: Arc::default(), sight, request: None }
     }
 }
 

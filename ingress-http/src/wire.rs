@@ -19,7 +19,7 @@ use crate::view::LaneSight;
 pub(crate) type BreakerOf = Arc<dyn Fn(&ClusterId) -> BreakerState + Send + Sync>;
 
 /// Anything that can be written, as a JSON string.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Text<T>(pub(crate) T);
 
 impl<T: Display> Serialize for Text<T> {

@@ -66,9 +66,11 @@ pub(crate) enum Route {
     ObjectYaml,
     Namespaces,
     Routes,
+    RouteStream,
     Assessed,
     Diagnosis,
     Match,
+    Topology,
     Checks,
     Certificates,
     Health,
@@ -87,7 +89,7 @@ pub(crate) enum Route {
 
 impl Route {
     /// In the order of their declaration.
-    pub(crate) const ALL: [Self; 23] = [
+    pub(crate) const ALL: [Self; 25] = [
         Self::Ingresses,
         Self::Stream,
         Self::Socket,
@@ -95,9 +97,11 @@ impl Route {
         Self::ObjectYaml,
         Self::Namespaces,
         Self::Routes,
+        Self::RouteStream,
         Self::Assessed,
         Self::Diagnosis,
         Self::Match,
+        Self::Topology,
         Self::Checks,
         Self::Certificates,
         Self::Health,
@@ -123,9 +127,11 @@ impl Route {
             Self::ObjectYaml => "/api/ingresses/{namespace}/{name}/yaml",
             Self::Namespaces => "/api/namespaces",
             Self::Routes => "/api/routes",
+            Self::RouteStream => "/api/routes/stream",
             Self::Assessed => "/api/routes/{id}",
             Self::Diagnosis => "/api/routes/{id}/diagnosis",
             Self::Match => "/api/match",
+            Self::Topology => "/api/topology",
             Self::Checks => "/api/checks",
             Self::Certificates => "/api/certificates",
             Self::Health => "/api/health",
@@ -288,10 +294,13 @@ pub(crate) enum EventType {
     LaneRemoved,
     Reset,
     End,
+    Removed,
+    Verdict,
+    Stale,
 }
 
 impl EventType {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 11] = [
         Self::Lane,
         Self::Snapshot,
         Self::Added,
@@ -300,6 +309,9 @@ impl EventType {
         Self::LaneRemoved,
         Self::Reset,
         Self::End,
+        Self::Removed,
+        Self::Verdict,
+        Self::Stale,
     ];
 
     /// The type's name, as it stands in the HTTP API.
@@ -313,6 +325,9 @@ impl EventType {
             Self::LaneRemoved => "laneRemoved",
             Self::Reset => "reset",
             Self::End => "end",
+            Self::Removed => "removed",
+            Self::Verdict => "verdict",
+            Self::Stale => "stale",
         }
     }
 }
@@ -525,7 +540,10 @@ mod tests {
             streams.handed(10);
         }
         assert_eq!(streams.bytes.get(), 20);
-        assert_eq!(streams.events.iter().map(Count::get).collect::<Vec<_>>(), [0, 0, 2, 0, 0, 0, 2, 0]);
+        assert_eq!(
+            streams.events.iter().map(Count::get).collect::<Vec<_>>(),
+            [0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 0]
+        );
         assert_eq!(streams.resets.iter().map(Count::get).collect::<Vec<_>>(), [0, 0, 2, 0]);
     }
 }

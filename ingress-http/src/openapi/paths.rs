@@ -6,7 +6,8 @@ use utoipa::{IntoParams, OpenApi};
 
 use super::schema::{
     CertificateList, CheckList, DiagnosisAlone, Health, Info, Ingress, IngressList, MatchAnswer,
-    NamespaceList, Problem, Revision, RouteList, Session, SignedOut, StreamEvent, WholeRoute,
+    NamespaceList, Problem, Revision, RouteList, RouteStreamEvent, Session, SignedOut, StreamEvent, Topology,
+    WholeRoute,
 };
 
 #[derive(OpenApi)]
@@ -19,10 +20,10 @@ use super::schema::{
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     servers((url = ".", description = "Wherever this document is")),
-    paths(ingresses, stream, socket, object, object_yaml, namespaces, routes, route, diagnosis, matching, checks,
+    paths(ingresses, stream, socket, object, object_yaml, namespaces, routes, route_stream, route, diagnosis, matching, topology, checks,
         certificates, health, info, livez, readyz, metrics, description, session, begin_session,
         end_session, login, callback, page),
-    components(schemas(StreamEvent, Problem)),
+    components(schemas(StreamEvent, RouteStreamEvent, Problem)),
     tags(
         (name = "ingresses", description = "What there is"),
         (name = "routes", description = "Where requests go, and whether they get there"),
@@ -174,7 +175,7 @@ fn namespaces() {}
 
 /// Lists routes
 ///
-/// Filtered, sorted and paged, each with its verdict. For those who may see everything.
+/// Filtered, sorted and paged, each with its verdict, by what whoever asks may read.
 #[utoipa::path(
     get, path = "/api/routes", tag = "routes",
     params(
@@ -201,6 +202,35 @@ fn namespaces() {}
     ),
 )]
 fn routes() {}
+
+/// Follows routes and their verdicts
+///
+/// Server-sent events without end: how well routes are known, a snapshot in chunks, then changes. Each event's `event` and `data` are those of the
+/// schema `RouteStreamEvent`.
+#[utoipa::path(
+    get, path = "/api/routes/stream", tag = "routes",
+    params(
+        ("namespace" = Option<String>, Query, description = "As in the list", max_length = 63, pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
+        ("namespaces" = Option<String>, Query, description = "As in the list"),
+        ("search" = Option<String>, Query, description = "As in the list", max_length = 1024),
+        ("host" = Option<String>, Query, description = "As in the list", max_length = 253),
+        ("class" = Option<String>, Query, description = "As in the list", max_length = 1024),
+        ("tls" = Option<bool>, Query, description = "As in the list"),
+        ("verdict" = Option<String>, Query, description = "As in the list", pattern = "^(ok|degraded|unknown|broken)(,(ok|degraded|unknown|broken)){0,3}$"),
+        ("code" = Option<String>, Query, description = "As in the list", pattern = "^[A-Z]+[0-9]+$"),
+        ("kind" = Option<String>, Query, description = "As in the list", max_length = 1024),
+        ("backend" = Option<String>, Query, description = "As in the list", max_length = 1024),
+        ("gateway" = Option<String>, Query, description = "As in the list", max_length = 1024),
+        ("since" = Option<String>, Query, description = "The `revision` of a list with the same filter, or the last `id`: no snapshot, if that is still the present state"),
+        ("Last-Event-ID" = Option<String>, Header, description = "The last `id` of an earlier stream with the same filter; wins over `since`"),
+    ),
+    responses(
+        (status = 200, description = "Events; see the schema `RouteStreamEvent`", body = String, content_type = "text/event-stream"),
+        (status = 404, description = "Nobody watches routes here", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "As many streams are open as are served", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+fn route_stream() {}
 
 /// Shows one route, with its diagnosis
 #[utoipa::path(
@@ -249,6 +279,24 @@ fn diagnosis() {}
     ),
 )]
 fn matching() {}
+
+/// Shows what routes are made of
+///
+/// Nodes and edges with verdicts, from the doors through which requests come in to pods and certificates: of one route, or of those of a namespace.
+#[utoipa::path(
+    get, path = "/api/topology", tag = "routes",
+    params(
+        ("route" = Option<String>, Query, description = "A route's id; either this or `namespace` must be given", pattern = "^[0-9a-f]{16}$"),
+        ("namespace" = Option<String>, Query, description = "A namespace; not together with `route`", max_length = 63, pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of an answer to the same question"),
+    ),
+    responses(
+        (status = 200, description = "Nodes and edges", body = Topology, headers(("ETag" = String, description = "Changes with what is known, and the question"))),
+        (status = 304, description = "As it was"),
+        (status = 404, description = "There is no such route, or nobody watches routes here", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+fn topology() {}
 
 /// Lists what is checked
 #[utoipa::path(

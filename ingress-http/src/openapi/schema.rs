@@ -493,6 +493,129 @@ pub(super) struct EndData {
     retry: u64,
 }
 
+/// An event of the stream of routes: `event` is its type, `data` the JSON of its data.
+#[derive(Serialize, ToSchema)]
+#[serde(tag = "event", content = "data", rename_all = "camelCase")]
+pub(super) enum RouteStreamEvent {
+    /// At the start, and whenever it changes: how well routes are known.
+    Stale(StaleData),
+    /// A chunk of the state.
+    Snapshot(RouteSnapshotData),
+    Added(RouteItem),
+    /// The route itself is another.
+    Modified(RouteItem),
+    /// The same route is judged otherwise.
+    Verdict(VerdictData),
+    Removed(RemovedData),
+    /// Forget everything; a snapshot follows.
+    Reset(ResetData),
+    /// The server is stopping; reconnect.
+    End(EndData),
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct StaleData {
+    /// By cluster, since when what is known of it is stale; a cluster of which everything is current is absent.
+    stale_since: BTreeMap<String, String>,
+    /// Why there may be more routes.
+    unknown: Vec<ClusterUnknown>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct RouteSnapshotData {
+    revision: Revision,
+    items: Vec<RouteItem>,
+    /// True in the last chunk, and only there.
+    done: bool,
+    /// There, and true, only for a simulated cluster.
+    #[schema(nullable = false)]
+    demo: Option<bool>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct VerdictData {
+    id: RouteId,
+    cluster: String,
+    verdict: RouteVerdict,
+    /// The verdict before.
+    was: RouteVerdict,
+    codes: Vec<String>,
+    #[schema(required)]
+    fault: Option<StepKind>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct RemovedData {
+    id: RouteId,
+    cluster: String,
+    kind: String,
+    #[schema(required)]
+    namespace: Option<String>,
+    name: String,
+}
+
+/// What routes are made of.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Topology {
+    nodes: Vec<TopologyNode>,
+    edges: Vec<TopologyEdge>,
+    left_out: TopologyLeftOut,
+    /// Why there may be more routes in the namespace; empty for one route.
+    unknown: Vec<ClusterUnknown>,
+    revision: Revision,
+    /// By cluster, since when what is known of it is stale; a cluster of which everything is current is absent.
+    stale_since: BTreeMap<String, String>,
+    #[schema(format = DateTime)]
+    timestamp: String,
+    /// There, and true, only for a simulated cluster.
+    #[schema(nullable = false)]
+    demo: Option<bool>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct TopologyNode {
+    id: String,
+    /// `IngressClass`, `Listener`, `Route`, or the kind of an object.
+    kind: String,
+    cluster: String,
+    #[schema(required)]
+    namespace: Option<String>,
+    /// `null` where nobody could look which there are.
+    #[schema(required)]
+    name: Option<String>,
+    /// What it is called by, where that is not its name.
+    #[schema(required)]
+    label: Option<String>,
+    verdict: RouteVerdict,
+    codes: Vec<String>,
+    /// Why it is not known, as in a diagnosis.
+    #[schema(required)]
+    why: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct TopologyEdge {
+    from: String,
+    to: String,
+    /// `entry`, `rule`, `backend`, `endpoints`, `pod` or `certificate`.
+    kind: String,
+    #[schema(required)]
+    weight: Option<u32>,
+    #[schema(required)]
+    port: Option<String>,
+    verdict: RouteVerdict,
+}
+
+/// How much there is that is not shown.
+#[derive(Serialize, ToSchema)]
+pub(super) struct TopologyLeftOut {
+    routes: u64,
+    slices: u64,
+    pods: u64,
+}
+
 /// Who asks, and how they could say so.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Session {
@@ -691,6 +814,8 @@ pub(super) struct RouteList {
     /// There only while more items follow.
     #[schema(nullable = false)]
     cursor: Option<String>,
+    /// Why there may be more.
+    unknown: Vec<ClusterUnknown>,
     revision: Revision,
     /// By cluster, since when what is known of it is stale; a cluster of which everything is current is absent.
     stale_since: BTreeMap<String, String>,
@@ -837,7 +962,7 @@ pub(super) struct UnknownThing {
     namespace: Option<String>,
     #[schema(required)]
     name: Option<String>,
-    /// `not_watched`, `out_of_scope`, `not_installed`, `denied`, `not_read`, `offline` or `unknowable`.
+    /// `not_watched`, `out_of_scope`, `not_installed`, `denied`, `forbidden`, `not_read`, `offline` or `unknowable`.
     why: String,
 }
 
@@ -870,6 +995,8 @@ pub(super) struct MatchAnswer {
     entries: Vec<EntryMatch>,
     /// Routes that fit, but to which no known door leads.
     without_entry: Vec<ShortRoute>,
+    /// Why another route may get it.
+    unknown: Vec<ClusterUnknown>,
     revision: Revision,
     /// By cluster, since when what is known of it is stale; a cluster of which everything is current is absent.
     stale_since: BTreeMap<String, String>,
@@ -956,12 +1083,13 @@ pub(super) struct CertificateList {
 #[derive(Serialize, ToSchema)]
 pub(super) struct ClusterUnknown {
     cluster: String,
+    /// `*` where nobody can tell what whoever asks may read.
     kind: String,
     #[schema(required)]
     namespace: Option<String>,
     #[schema(required)]
     name: Option<String>,
-    /// As in a diagnosis.
+    /// As in a diagnosis, or `access_unknown`.
     why: String,
 }
 

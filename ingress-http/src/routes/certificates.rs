@@ -1,24 +1,24 @@
 //! `GET /api/certificates`: the certificates that routes are served with, and those that none uses, the next to expire first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::HeaderMap;
 use ingress_core::clock::{Timestamp, wall_now};
-use ingress_core::inventory::{self, Reader};
+use ingress_core::inventory::Refusal;
 use ingress_core::kind::{Time, TlsSecret};
 use ingress_core::route::RouteId;
 use ingress_core::{ClusterId, Kind as _};
 use serde::Serialize;
 
-use super::wire::{Unknown, stale_since};
+use super::reply::reply;
+use super::wire::{Gap, stale_since};
 use crate::app::App;
 use crate::conditional::Tag;
 use crate::params::Params;
 use crate::problem::Problem;
-use crate::respond;
-use crate::view::{Mark, ShownRoutes, View};
+use crate::view::{self, Mark, ShownRoutes, View};
 use crate::wire::{Text, is_false};
 
 pub(crate) async fn certificates(
@@ -27,18 +27,31 @@ pub(crate) async fn certificates(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let shown = view.routes()?;
+    view.watched_routes()?;
     Params::none(query.as_deref())?;
+    let shown = view.routes_and(everywhere).await?;
     let tag = Tag::new(shown.mark(), &"certificates");
-    if tag.is_known(&headers) {
-        return Ok(respond::not_modified(&tag));
-    }
-    let (now, uses) = (wall_now(), uses(&shown));
-    let gaps: Vec<_> = shown.clusters().iter().filter_map(|cluster| gap(&shown, cluster, now)).collect();
+    reply(&tag, &headers, || answer(&shown, app.is_demo()))
+}
+
+/// Where there are certificates that may not be read, as far as is known: also those that no route names are told of.
+fn everywhere(shown: &ShownRoutes) -> BTreeSet<Refusal> {
+    let look = |cluster| {
+        let reader = shown.reader(cluster, wall_now());
+        drop(reader.all::<TlsSecret>());
+        reader.refused()
+    };
+    shown.clusters().iter().flat_map(look).collect()
+}
+
+fn answer(shown: &ShownRoutes, demo: bool) -> Result<Vec<u8>, Problem> {
+    let (now, uses) = (wall_now(), uses(shown));
+    let gaps: Vec<_> = shown.clusters().iter().filter_map(|cluster| gap(shown, cluster, now)).collect();
+    let readers: Vec<_> = shown.clusters().iter().map(|cluster| shown.reader(cluster, now)).collect();
     let mut items = Vec::new();
-    for cluster in shown.clusters() {
-        for secret in Reader::new(shown.inventory(), cluster, now).all::<TlsSecret>().objects {
-            items.push(Item::new(cluster, secret, &uses));
+    for reader in &readers {
+        for secret in reader.all::<TlsSecret>().objects {
+            items.push(Item::new(reader.cluster(), secret, &uses));
         }
     }
     // What can't be read has no end that could be told.
@@ -48,13 +61,13 @@ pub(crate) async fn certificates(
     let answer = Answer {
         total: items.len(),
         items,
-        unknown: gaps.iter().map(|(cluster, unknown)| Gap::new(cluster, unknown)).collect(),
+        unknown: gaps.iter().map(Gap::from).collect(),
         revision: Text(shown.mark()),
-        stale_since: stale_since(&shown),
+        stale_since: stale_since(shown),
         timestamp: Text(now),
-        demo: app.is_demo(),
+        demo,
     };
-    Ok(respond::tagged_json(&tag, serde_json::to_vec(&answer)?))
+    Ok(serde_json::to_vec(&answer)?)
 }
 
 /// A secret, by cluster, namespace and name.
@@ -73,12 +86,13 @@ fn uses(shown: &ShownRoutes) -> BTreeMap<Place<'_>, Vec<Text<RouteId>>> {
 }
 
 /// Why a cluster may have more of them.
-fn gap<'a>(
-    shown: &ShownRoutes,
-    cluster: &'a ClusterId,
-    now: Timestamp,
-) -> Option<(&'a ClusterId, inventory::Unknown)> {
-    Some((cluster, Reader::new(shown.inventory(), cluster, now).unknown::<TlsSecret>(None)?))
+fn gap(shown: &ShownRoutes, cluster: &ClusterId, now: Timestamp) -> Option<view::Gap> {
+    let what = if shown.is_withheld(cluster) {
+        None
+    } else {
+        Some(shown.reader(cluster, now).unknown::<TlsSecret>(None)?)
+    };
+    Some(view::Gap { cluster: cluster.clone(), what })
 }
 
 #[derive(Serialize)]
@@ -92,19 +106,6 @@ struct Answer<'a> {
     timestamp: Text<Timestamp>,
     #[serde(skip_serializing_if = "is_false")]
     demo: bool,
-}
-
-#[derive(Serialize)]
-struct Gap<'a> {
-    cluster: &'a str,
-    #[serde(flatten)]
-    unknown: Unknown<'a>,
-}
-
-impl<'a> Gap<'a> {
-    fn new(cluster: &'a ClusterId, unknown: &'a inventory::Unknown) -> Self {
-        Self { cluster: cluster.as_str(), unknown: Unknown::from(unknown) }
-    }
 }
 
 /// What the server's own certificate in a secret says; `null` throughout where it can't be read.

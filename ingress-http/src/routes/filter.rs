@@ -10,11 +10,11 @@ use crate::filter::{Host, namespaces, occurs, one, tls, words};
 use crate::params::Params;
 use crate::problem::Problem;
 
-pub(super) const VERDICTS: [Verdict; 4] = [Verdict::Ok, Verdict::Degraded, Verdict::Unknown, Verdict::Broken];
+pub(crate) const VERDICTS: [Verdict; 4] = [Verdict::Ok, Verdict::Degraded, Verdict::Unknown, Verdict::Broken];
 
 /// What must hold of a route to be shown.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub(super) struct Filter {
+pub(crate) struct Filter {
     namespaces: Option<BTreeSet<Namespace>>,
     /// Lower-case, each once.
     words: BTreeSet<String>,
@@ -58,7 +58,7 @@ impl Named {
 
 impl Filter {
     /// Takes the filter's parameters out of a query.
-    pub(super) fn take(params: &mut Params) -> Result<Self, Problem> {
+    pub(crate) fn take(params: &mut Params) -> Result<Self, Problem> {
         Ok(Self {
             namespaces: namespaces(params)?,
             words: one(params, "search")?.as_deref().map(words).transpose()?.unwrap_or_default(),
@@ -74,12 +74,12 @@ impl Filter {
     }
 
     /// Whether a route is shown, as far as its verdict says.
-    pub(super) fn matches_verdict(&self, verdict: Verdict) -> bool {
+    pub(crate) fn matches_verdict(&self, verdict: Verdict) -> bool {
         self.verdicts.as_ref().is_none_or(|wanted| wanted.contains(&verdict.as_str()))
     }
 
     /// Whether a route is shown, as far as all else says.
-    pub(super) fn matches_rest(&self, Assessed { route, diagnosis, .. }: &Assessed) -> bool {
+    pub(crate) fn matches_rest(&self, Assessed { route, diagnosis, .. }: &Assessed) -> bool {
         let object = &route.object;
         let namespace = object.namespace.as_deref().unwrap_or_default();
         self.namespaces.as_ref().is_none_or(|wanted| wanted.iter().any(|wanted| wanted.as_str() == namespace))

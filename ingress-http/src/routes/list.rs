@@ -10,15 +10,15 @@ use ingress_core::diagnose::Verdict;
 use serde::Serialize;
 
 use super::filter::{Filter, VERDICTS};
+use super::reply::reply;
 use super::sort::Sort;
-use super::wire::{Route, stale_since};
+use super::wire::{Gap, Route, stale_since};
 use crate::app::App;
 use crate::conditional::Tag;
 use crate::cursor::{Cursor, fingerprint};
 use crate::list::limit;
 use crate::params::Params;
 use crate::problem::Problem;
-use crate::respond;
 use crate::view::{Mark, ShownRoutes, View};
 use crate::wire::{Text, is_false};
 
@@ -28,13 +28,11 @@ pub(crate) async fn list(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let shown = view.routes()?;
+    view.watched_routes()?;
     let question = Question::parse(query.as_deref())?;
+    let shown = view.routes().await?;
     let tag = Tag::new(shown.mark(), &question);
-    if tag.is_known(&headers) {
-        return Ok(respond::not_modified(&tag));
-    }
-    Ok(respond::tagged_json(&tag, question.answer(&shown, app.is_demo())?))
+    reply(&tag, &headers, || question.answer(&shown, app.is_demo()))
 }
 
 /// What was asked for.
@@ -54,6 +52,7 @@ struct Answer<'a> {
     verdicts: BTreeMap<&'static str, usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cursor: Option<String>,
+    unknown: Vec<Gap<'a>>,
     revision: Text<Mark>,
     stale_since: BTreeMap<&'a str, Text<Timestamp>>,
     timestamp: Text<Timestamp>,
@@ -91,14 +90,17 @@ impl Question {
         let cursor = last
             .map(|last| Cursor::after(&last.rank(), fingerprint(&("routes", &self.filter, self.sort))))
             .transpose()?;
+        let now = wall_now();
+        let gaps = shown.gaps(now);
         let answer = Answer {
             items: page.iter().map(|placed| Route::from(&**placed.assessed)).collect(),
             total,
             verdicts,
             cursor,
+            unknown: gaps.iter().map(Gap::from).collect(),
             revision: Text(shown.mark()),
             stale_since: stale_since(shown),
-            timestamp: Text(wall_now()),
+            timestamp: Text(now),
             demo,
         };
         Ok(serde_json::to_vec(&answer)?)

@@ -10,13 +10,13 @@ use ingress_core::route;
 use ingress_core::route::matcher::{Doubt, EntryMatch, Loser, Lost, Request};
 use serde::Serialize;
 
-use super::wire::{Entry, Short, stale_since};
+use super::reply::reply;
+use super::wire::{Entry, Gap, Short, stale_since};
 use crate::app::App;
 use crate::conditional::Tag;
 use crate::filter::{at_most, one};
 use crate::params::Params;
 use crate::problem::Problem;
-use crate::respond;
 use crate::view::{Mark, ShownRoutes, View};
 use crate::wire::{Text, is_false};
 
@@ -29,23 +29,26 @@ pub(crate) async fn matching(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let (shown, matcher) = view.matcher()?;
+    view.watched_routes()?;
     let request = parse(query.as_deref())?;
+    let shown = view.routes().await?;
     let Request { host, path, method, headers: given, query, .. } = &request;
     let tag = Tag::new(shown.mark(), &("match", host, path, method, given, query));
-    if tag.is_known(&headers) {
-        return Ok(respond::not_modified(&tag));
-    }
-    let found = matcher.match_request(&request);
-    let answer = Answer {
-        entries: found.entries.iter().map(|entry| Door::new(entry, &shown)).collect(),
-        without_entry: found.without_entry.iter().map(|route| short(route, &shown)).collect(),
-        revision: Text(shown.mark()),
-        stale_since: stale_since(&shown),
-        timestamp: Text(wall_now()),
-        demo: app.is_demo(),
-    };
-    Ok(respond::tagged_json(&tag, serde_json::to_vec(&answer)?))
+    reply(&tag, &headers, || {
+        let found = shown.matcher().match_request(&request);
+        let now = wall_now();
+        let gaps = shown.gaps(now);
+        let answer = Answer {
+            entries: found.entries.iter().map(|entry| Door::new(entry, &shown)).collect(),
+            without_entry: found.without_entry.iter().map(|route| short(route, &shown)).collect(),
+            unknown: gaps.iter().map(Gap::from).collect(),
+            revision: Text(shown.mark()),
+            stale_since: stale_since(&shown),
+            timestamp: Text(now),
+            demo: app.is_demo(),
+        };
+        Ok(serde_json::to_vec(&answer)?)
+    })
 }
 
 fn parse(query: Option<&str>) -> Result<Request, Problem> {
@@ -86,6 +89,8 @@ fn parse(query: Option<&str>) -> Result<Request, Problem> {
 struct Answer<'a> {
     entries: Vec<Door<'a>>,
     without_entry: Vec<Short<'a>>,
+    /// Why another route may get it.
+    unknown: Vec<Gap<'a>>,
     revision: Text<Mark>,
     stale_since: BTreeMap<&'a str, Text<Timestamp>>,
     timestamp: Text<Timestamp>,

@@ -1,23 +1,20 @@
 //! `GET /api/routes/{id}`, and its diagnosis alone.
 
-use std::sync::Arc;
-
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use http::HeaderMap;
 use ingress_core::clock::{Timestamp, wall_now};
-use ingress_core::diagnose::Assessed;
 use ingress_core::route::RouteId;
 use serde::Serialize;
 
+use super::reply::reply;
 use super::wire::{Diagnosis, Route};
 use crate::app::App;
 use crate::conditional::Tag;
 use crate::params::Params;
 use crate::problem::{Problem, ProblemType};
-use crate::respond;
-use crate::view::{Mark, ShownRoutes, View};
+use crate::view::{Mark, View};
 use crate::wire::{Text, is_false};
 
 type Id = Result<Path<String>, PathRejection>;
@@ -30,7 +27,7 @@ pub(crate) async fn route(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    answer(&app, &view, id, query.as_deref(), &headers, Part::Whole)
+    answer(&app, &view, id, query.as_deref(), &headers, Part::Whole).await
 }
 
 /// The diagnosis alone.
@@ -41,7 +38,7 @@ pub(crate) async fn diagnosis(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    answer(&app, &view, id, query.as_deref(), &headers, Part::Diagnosis)
+    answer(&app, &view, id, query.as_deref(), &headers, Part::Diagnosis).await
 }
 
 /// What of a route is asked for.
@@ -78,7 +75,7 @@ struct Stamp {
     demo: bool,
 }
 
-fn answer(
+async fn answer(
     app: &App,
     view: &View,
     id: Id,
@@ -86,27 +83,26 @@ fn answer(
     headers: &HeaderMap,
     part: Part,
 ) -> Result<Response, Problem> {
-    let shown = view.routes()?;
+    view.watched_routes()?;
     Params::none(query)?;
-    let assessed = find(&shown, id)?;
-    let tag = Tag::new(shown.mark(), &("route", assessed.route.id, part));
-    if tag.is_known(headers) {
-        return Ok(respond::not_modified(&tag));
-    }
-    let diagnosis = Diagnosis::new(assessed, &shown);
-    let demo = app.is_demo_cluster(&assessed.route.cluster);
-    let stamp = Stamp { revision: Text(shown.mark()), timestamp: Text(wall_now()), demo };
-    let body = match part {
-        Part::Whole => serde_json::to_vec(&Whole { route: Route::from(&**assessed), diagnosis, stamp }),
-        Part::Diagnosis => serde_json::to_vec(&Alone { id: Text(assessed.route.id), diagnosis, stamp }),
-    };
-    Ok(respond::tagged_json(&tag, body?))
+    let id = parse(id)?;
+    let shown = view.routes().await?;
+    let none = || Problem::new(ProblemType::NotFound, format!("no route {id} is known"));
+    let assessed = shown.get(id).ok_or_else(none)?;
+    let tag = Tag::new(shown.mark(), &("route", id, part));
+    reply(&tag, headers, || {
+        let diagnosis = Diagnosis::new(assessed, &shown);
+        let demo = app.is_demo_cluster(&assessed.route.cluster);
+        let stamp = Stamp { revision: Text(shown.mark()), timestamp: Text(wall_now()), demo };
+        let body = match part {
+            Part::Whole => serde_json::to_vec(&Whole { route: Route::from(&**assessed), diagnosis, stamp }),
+            Part::Diagnosis => serde_json::to_vec(&Alone { id: Text(id), diagnosis, stamp }),
+        };
+        Ok(body?)
+    })
 }
 
-fn find(shown: &ShownRoutes, id: Id) -> Result<&Arc<Assessed>, Problem> {
+fn parse(id: Id) -> Result<RouteId, Problem> {
     let id = id.ok().and_then(|Path(text)| text.parse::<RouteId>().ok());
-    let no_id = || Problem::parameter("id", "a route's id is 16 hexadecimal digits, in lower case");
-    let id = id.ok_or_else(no_id)?;
-    let none = || Problem::new(ProblemType::NotFound, format!("no route {id} is known"));
-    shown.get(id).ok_or_else(none)
+    id.ok_or_else(|| Problem::parameter("id", "a route's id is 16 hexadecimal digits, in lower case"))
 }

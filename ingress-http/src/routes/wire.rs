@@ -8,18 +8,33 @@ use ingress_core::inventory;
 use ingress_core::route::{self, BackendPort, HostPattern, ObjectRef, OwnerKind, PathMatch, RouteId};
 use serde::Serialize;
 
-use crate::view::ShownRoutes;
+use crate::view::{self, ShownRoutes};
 use crate::wire::Text;
 
 /// Since when what is known of each cluster is stale. Clusters of which everything is current are left out.
-pub(super) fn stale_since(shown: &ShownRoutes) -> BTreeMap<&str, Text<Timestamp>> {
-    let stale = |cluster| shown.inventory().stale_since(cluster).map(Text);
+pub(crate) fn stale_since(shown: &ShownRoutes) -> BTreeMap<&str, Text<Timestamp>> {
+    let stale = |cluster| shown.stale_since(cluster).map(Text);
     shown.clusters().iter().filter_map(|cluster| Some((cluster.as_str(), stale(cluster)?))).collect()
+}
+
+/// GAP: why there may be more in a cluster.
+#[derive(Debug, Serialize)]
+pub(crate) struct Gap<'a> {
+    cluster: &'a str,
+    #[serde(flatten)]
+    unknown: Unknown<'a>,
+}
+
+impl<'a> From<&'a view::Gap> for Gap<'a> {
+    fn from(view::Gap { cluster, what }: &'a view::Gap) -> Self {
+        let nobody_says = Unknown { kind: "*", namespace: None, name: None, why: "access_unknown" };
+        Self { cluster: cluster.as_str(), unknown: what.as_ref().map_or(nobody_says, Unknown::from) }
+    }
 }
 
 /// OBJECT.
 #[derive(Debug, Serialize)]
-pub(super) struct Object<'a> {
+pub(crate) struct Object<'a> {
     kind: &'a str,
     namespace: Option<&'a str>,
     name: &'a str,
@@ -34,7 +49,7 @@ impl<'a> From<&'a ObjectRef> for Object<'a> {
 /// ROUTE.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Route<'a> {
+pub(crate) struct Route<'a> {
     id: Text<RouteId>,
     cluster: &'a str,
     kind: &'a str,
@@ -89,9 +104,60 @@ impl<'a> From<&'a Assessed> for Route<'a> {
     }
 }
 
+/// How a route is judged, as a `verdict` event tells it.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Judged<'a> {
+    id: Text<RouteId>,
+    cluster: &'a str,
+    verdict: &'static str,
+    codes: BTreeSet<&'static str>,
+    fault: Option<&'static str>,
+}
+
+impl<'a> Judged<'a> {
+    pub(crate) fn of(Assessed { route, diagnosis, .. }: &'a Assessed) -> Self {
+        Self {
+            id: Text(route.id),
+            cluster: route.cluster.as_str(),
+            verdict: diagnosis.verdict.as_str(),
+            codes: diagnosis.findings.iter().map(|finding| finding.code).collect(),
+            fault: fault(diagnosis),
+        }
+    }
+}
+
+/// A route that is gone, as a `removed` event tells it.
+#[derive(Debug, Serialize)]
+pub(crate) struct RemovedRoute<'a> {
+    id: Text<RouteId>,
+    cluster: &'a str,
+    #[serde(flatten)]
+    object: Object<'a>,
+}
+
+impl<'a> From<&'a Assessed> for RemovedRoute<'a> {
+    fn from(Assessed { route, .. }: &'a Assessed) -> Self {
+        Self { id: Text(route.id), cluster: route.cluster.as_str(), object: Object::from(&route.object) }
+    }
+}
+
+/// How well routes are known, as a `stale` event tells it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Standing<'a> {
+    stale_since: BTreeMap<&'a str, Text<Timestamp>>,
+    unknown: Vec<Gap<'a>>,
+}
+
+impl<'a> Standing<'a> {
+    pub(crate) fn new(shown: &'a ShownRoutes, gaps: &'a [view::Gap]) -> Self {
+        Self { stale_since: stale_since(shown), unknown: gaps.iter().map(Gap::from).collect() }
+    }
+}
+
 /// SHORT.
 #[derive(Debug, Serialize)]
-pub(super) struct Short<'a> {
+pub(crate) struct Short<'a> {
     id: Text<RouteId>,
     kind: &'a str,
     namespace: Option<&'a str>,
@@ -104,7 +170,7 @@ pub(super) struct Short<'a> {
 }
 
 impl<'a> Short<'a> {
-    pub(super) fn new(route: &'a route::Route, verdict: Option<Verdict>) -> Self {
+    pub(crate) fn new(route: &'a route::Route, verdict: Option<Verdict>) -> Self {
         Self {
             id: Text(route.id),
             kind: &route.object.kind,
@@ -149,7 +215,7 @@ impl<'a> From<&'a route::ValueMatch> for Value<'a> {
 /// ENTRY.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "camelCase")]
-pub(super) enum Entry<'a> {
+pub(crate) enum Entry<'a> {
     IngressClass {
         class: Option<&'a str>,
         controller: Option<&'a str>,
@@ -266,7 +332,7 @@ fn fault(diagnosis: &diagnose::Diagnosis) -> Option<&'static str> {
 /// DIAGNOSIS.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Diagnosis<'a> {
+pub(crate) struct Diagnosis<'a> {
     verdict: &'static str,
     fault: Option<&'static str>,
     steps: Vec<Step<'a>>,
@@ -276,7 +342,7 @@ pub(super) struct Diagnosis<'a> {
 }
 
 impl<'a> Diagnosis<'a> {
-    pub(super) fn new(assessed: &'a Assessed, shown: &ShownRoutes) -> Self {
+    pub(crate) fn new(assessed: &'a Assessed, shown: &ShownRoutes) -> Self {
         let Assessed { route, diagnosis, .. } = assessed;
         Self {
             verdict: diagnosis.verdict.as_str(),
@@ -284,7 +350,7 @@ impl<'a> Diagnosis<'a> {
             steps: diagnosis.steps.iter().map(Step::from).collect(),
             findings: diagnosis.findings.iter().map(Finding::from).collect(),
             until: diagnosis.until.map(Text),
-            stale_since: shown.inventory().stale_since(&route.cluster).map(Text),
+            stale_since: shown.stale_since(&route.cluster).map(Text),
         }
     }
 }
@@ -316,7 +382,7 @@ impl<'a> From<&'a diagnose::Step> for Step<'a> {
 
 /// UNKNOWN.
 #[derive(Debug, Serialize)]
-pub(super) struct Unknown<'a> {
+pub(crate) struct Unknown<'a> {
     kind: &'static str,
     namespace: Option<&'a str>,
     name: Option<&'a str>,

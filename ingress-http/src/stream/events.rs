@@ -8,12 +8,11 @@ use tokio::time::{Instant, sleep_until};
 
 use super::frames::{Form, Frames};
 use super::leave::Asking;
-use super::viewer::Viewer;
 use crate::app::App;
 use crate::coding::{Chunk, Coder, Coding};
 use crate::limit::place::Place;
 use crate::shutdown::Signal;
-use crate::view::Verdict;
+use crate::view::{Mark, Verdict, View};
 
 /// By how much a wait that one client is told may differ from the configured one, either way.
 const SPREAD: f64 = 0.5;
@@ -21,9 +20,28 @@ const SPREAD: f64 = 0.5;
 /// Why a stream ends when the server does.
 pub(super) const SHUTDOWN: &str = "shutdown";
 
+/// What comes next for one client, whatever it follows.
+pub(super) trait Follow: Send + 'static {
+    /// Writes the next piece, or skips what is not shown; `false` when there is nothing to do but wait.
+    fn advance(&mut self, frames: &mut Frames) -> Result<bool, serde_json::Error>;
+
+    /// Waits until there may be more to write; the reason why there never will be, as it stands in the `end` event.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    fn wait(&mut self) -> impl Future<Output = Result<(), &'static str>> + Send;
+
+    /// A resume point that is newer than the client's, if there is one that it may know of.
+    fn untold(&mut self) -> Option<Mark>;
+
+    /// Goes on with what its viewer may see from now on.
+    fn look_through(&mut self, view: &View, app: &App);
+}
+
 /// One stream: asked for the next bytes when its connection can take some.
-pub(super) struct Events {
-    viewer: Viewer,
+pub(super) struct Events<F> {
+    viewer: F,
     frames: Frames,
     app: App,
     leave: Asking,
@@ -35,8 +53,8 @@ pub(super) struct Events {
     _place: Place,
 }
 
-impl Events {
-    pub(super) fn new(viewer: Viewer, form: Form, app: App, leave: Asking, place: Place) -> Self {
+impl<F: Follow> Events<F> {
+    pub(super) fn new(viewer: F, form: Form, app: App, leave: Asking, place: Place) -> Self {
         let options = app.options();
         let mut frames = Frames::new(form);
         frames.retry(spread(options.retry, rand::random()));
@@ -126,8 +144,8 @@ impl Events {
                 () = self.shutdown.begun() => {}
                 verdict = self.leave.next() => self.heed(verdict)?,
                 () = sleep_until(self.next_beat) => {}
-                more = self.viewer.wait() => if !more {
-                    return self.end(SHUTDOWN);
+                more = self.viewer.wait() => if let Err(reason) = more {
+                    return self.end(reason);
                 }
             }
         }
@@ -136,8 +154,7 @@ impl Events {
     fn heed(&mut self, verdict: Verdict) -> Result<(), serde_json::Error> {
         match verdict {
             Verdict::Changed(view) => {
-                let lens = view.lens(self.viewer.feed().lens.filter().clone());
-                self.viewer.look_through(self.app.feed_of(&view, lens));
+                self.viewer.look_through(&view, &self.app);
                 Ok(())
             }
             Verdict::Over(reason) => self.end(reason),
@@ -156,7 +173,7 @@ impl Events {
     }
 }
 
-impl Drop for Events {
+impl<F> Drop for Events<F> {
     fn drop(&mut self) {
         self.app.counters().streams.queued.moved(self.queued, 0);
     }

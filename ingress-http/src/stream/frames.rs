@@ -243,7 +243,16 @@ impl Frames {
     }
 
     pub(super) fn text(&mut self, text: &str) {
-        self.bytes.extend_from_slice(text.as_bytes());
+        self.raw(text.as_bytes());
+    }
+
+    pub(super) fn raw(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Data within an event.
+    pub(super) fn json(&mut self, data: &impl Serialize) -> Result<(), serde_json::Error> {
+        serde_json::to_writer(&mut self.bytes, data)
     }
 }
 

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use http::{Extensions, HeaderMap};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::events::{Events, SHUTDOWN};
+use super::events::{Events, Follow, SHUTDOWN};
 use super::frames::Form;
 use super::open;
 use crate::app::App;
@@ -68,7 +68,7 @@ pub(crate) async fn socket(
     Ok(upgrade.on_upgrade(move |socket| serve(socket, events, heartbeat)))
 }
 
-async fn serve(mut socket: WebSocket, mut events: Events, heartbeat: Duration) {
+async fn serve(mut socket: WebSocket, mut events: Events<impl Follow>, heartbeat: Duration) {
     let mut lines = Lines::default();
     let mut next_ping = Instant::now() + heartbeat;
     let mut unanswered = 0;

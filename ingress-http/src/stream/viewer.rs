@@ -11,12 +11,14 @@ use std::sync::Arc;
 
 use ingress_core::{Batch, Deltas, Ingress, Position, ResumeError, Snapshot, Store, Update};
 
+use super::events::{Follow, SHUTDOWN};
 use super::feed::Feed;
 use super::frames::Frames;
 use super::run::{Run, Told};
 use super::segments::Segments;
+use crate::app::App;
 use crate::metrics::http_side::{EventType, Reset, Written};
-use crate::view::Mark;
+use crate::view::{Mark, View};
 use crate::wire::Lane;
 
 /// How many changes a viewer may be behind, beside the batch that it is sent, before they are folded. Few enough that nobody waits for
@@ -62,66 +64,8 @@ enum Step {
     Follow,
 }
 
-impl Viewer {
-    pub(super) fn new(store: &Store<Ingress>, feed: Arc<Feed>, start: Start) -> Self {
-        let resumed = match start {
-            Start::Fresh => Err(None),
-            Start::Unresumable => Err(Some(Reset::ResumeExpired)),
-            Start::Resume(position) => match store.resume(position) {
-                Ok(resumed) => Ok((position, resumed)),
-                Err(ResumeError::EpochChanged) => Err(Some(Reset::EpochChanged)),
-                Err(_) => Err(Some(Reset::ResumeExpired)),
-            },
-        };
-        let (position, deltas, step) = match resumed {
-            Ok((position, (snapshot, deltas))) => (position, deltas, Step::Resume { snapshot }),
-            Err(reset) => {
-                let (snapshot, deltas) = store.subscribe();
-                (snapshot.position(), deltas, Step::Begin { snapshot, reset })
-            }
-        };
-        Self { feed, store: store.clone(), deltas, step, seen: position, told: position }
-    }
-
-    /// Whether the client goes on from where it was. Asked before anything is written.
-    pub(super) fn is_resumed(&self) -> bool {
-        matches!(self.step, Step::Resume { .. })
-    }
-
-    pub(super) fn feed(&self) -> &Feed {
-        &self.feed
-    }
-
-    /// Begins anew, through another lens. What of a snapshot or of changes was not written yet never will be.
-    pub(super) fn look_through(&mut self, feed: Arc<Feed>) {
-        self.feed = feed;
-        self.start_over(Reset::AccessChanged);
-    }
-
-    /// A resume point that is newer than the client's, if there is one that it may know of: what it must not see, it must not count.
-    pub(super) fn untold(&mut self) -> Option<Mark> {
-        self.feed.tidy();
-        (self.told != self.seen && self.feed.lens.sees_all()).then(|| {
-            self.told = self.seen;
-            self.feed.lens.mark(self.seen)
-        })
-    }
-
-    /// Waits for the next change, without taking more than one batch; `false` when there will be none.
-    ///
-    /// # Cancel safety
-    ///
-    /// Safe: nothing is taken until the future is ready.
-    pub(super) async fn wait(&mut self) -> bool {
-        let update = self.deltas.next().await;
-        update.is_some_and(|update| {
-            self.receive(update);
-            true
-        })
-    }
-
-    /// Writes the next piece, or skips what is not shown; `false` when there is nothing to do but wait.
-    pub(super) fn advance(&mut self, frames: &mut Frames) -> Result<bool, serde_json::Error> {
+impl Follow for Viewer {
+    fn advance(&mut self, frames: &mut Frames) -> Result<bool, serde_json::Error> {
         match std::mem::replace(&mut self.step, Step::Follow) {
             Step::Begin { snapshot, reset } => {
                 if let Some(reason) = reset {
@@ -160,6 +104,63 @@ impl Viewer {
             },
         }
         Ok(true)
+    }
+
+    // Without taking more than one batch.
+    async fn wait(&mut self) -> Result<(), &'static str> {
+        let update = self.deltas.next().await.ok_or(SHUTDOWN)?;
+        self.receive(update);
+        Ok(())
+    }
+
+    // What it must not see, it must not count.
+    fn untold(&mut self) -> Option<Mark> {
+        self.feed.tidy();
+        (self.told != self.seen && self.feed.lens.sees_all()).then(|| {
+            self.told = self.seen;
+            self.feed.lens.mark(self.seen)
+        })
+    }
+
+    fn look_through(&mut self, view: &View, app: &App) {
+        let lens = view.lens(self.feed.lens.filter().clone());
+        // Somebody may be another in a way that changes nothing here.
+        if lens != self.feed.lens {
+            self.begin_anew(app.feed_of(view, lens));
+        }
+    }
+}
+
+impl Viewer {
+    pub(super) fn new(store: &Store<Ingress>, feed: Arc<Feed>, start: Start) -> Self {
+        let resumed = match start {
+            Start::Fresh => Err(None),
+            Start::Unresumable => Err(Some(Reset::ResumeExpired)),
+            Start::Resume(position) => match store.resume(position) {
+                Ok(resumed) => Ok((position, resumed)),
+                Err(ResumeError::EpochChanged) => Err(Some(Reset::EpochChanged)),
+                Err(_) => Err(Some(Reset::ResumeExpired)),
+            },
+        };
+        let (position, deltas, step) = match resumed {
+            Ok((position, (snapshot, deltas))) => (position, deltas, Step::Resume { snapshot }),
+            Err(reset) => {
+                let (snapshot, deltas) = store.subscribe();
+                (snapshot.position(), deltas, Step::Begin { snapshot, reset })
+            }
+        };
+        Self { feed, store: store.clone(), deltas, step, seen: position, told: position }
+    }
+
+    /// Whether the client goes on from where it was. Asked before anything is written.
+    pub(super) fn is_resumed(&self) -> bool {
+        matches!(self.step, Step::Resume { .. })
+    }
+
+    /// Begins anew, through another lens. What of a snapshot or of changes was not written yet never will be.
+    pub(super) fn begin_anew(&mut self, feed: Arc<Feed>) {
+        self.feed = feed;
+        self.start_over(Reset::AccessChanged);
     }
 
     fn receive(&mut self, update: Update<Ingress>) {

@@ -22,6 +22,7 @@ use ingress_core::{ClusterId, Hub, Ingress, Namespace, NamespaceRecord, Scope, S
 use tokio::time::Instant;
 
 use super::grants::{Granted, Grants};
+use super::reads;
 use crate::auth::ASK_AGAIN;
 use crate::reviews::{Reviewed, Reviews};
 use crate::upstream::Upstream;
@@ -32,7 +33,7 @@ pub const DEFAULT_ACCESS_MAX_AGE: Duration = Duration::from_secs(60);
 pub const DEFAULT_ACCESS_HOLD: Duration = Duration::from_secs(300);
 
 /// How many questions are asked at the same time for one person.
-const AT_ONCE: usize = 16;
+pub(super) const AT_ONCE: usize = 16;
 /// How soon another namespace is asked about.
 const NEW_NAMESPACE: Duration = Duration::from_secs(5);
 /// How long an answer is believed that was found out before the hub knew which namespaces there are.
@@ -168,9 +169,11 @@ pub(crate) struct Access {
 
 /// What one person may see in each cluster, and when that was found out.
 #[derive(Debug, Default)]
-struct Person {
+pub(super) struct Person {
     // Held while it is found out: whoever comes meanwhile waits for the same answer, and takes over when the first one gives up.
     clusters: tokio::sync::Mutex<BTreeMap<ClusterId, Known>>,
+    /// The same of the kinds that routes are judged by, for those who ask about routes.
+    pub(super) reads: tokio::sync::Mutex<BTreeMap<ClusterId, reads::Known>>,
 }
 
 /// What is known of one cluster.
@@ -226,6 +229,11 @@ impl Access {
     /// What was asked of the cache.
     pub(crate) fn reads(&self) -> (Use, ReadStats) {
         self.reviews.stats()
+    }
+
+    /// Whether what people may see can change.
+    pub(super) fn asks(&self) -> bool {
+        !self.authorization.is_all()
     }
 
     /// Whether everybody sees everything.
@@ -299,7 +307,12 @@ impl Access {
         Ok(true)
     }
 
-    fn person(&self, user: &UserInfo) -> Arc<Person> {
+    /// How long an answer is believed, and how much longer it is held.
+    pub(super) fn ages(&self) -> (Duration, Duration) {
+        (self.authorization.max_age, self.authorization.hold)
+    }
+
+    pub(super) fn person(&self, user: &UserInfo) -> Arc<Person> {
         let mut people = self.people.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(person) = people.get(user) {
             return person.clone();
@@ -342,7 +355,8 @@ impl Access {
         Ok(Answer { granted: Granted::In(granted), namespaces, at: since(oldest), of: Some(count), settled })
     }
 
-    async fn ask(
+    /// Whether somebody may do something, and how long ago that was said.
+    pub(super) async fn ask(
         &self,
         hub: &Hub,
         cluster: &ClusterId,

@@ -233,7 +233,7 @@ impl Scene {
             }
             Step::Access(access) => {
                 self.access = access;
-                self.viewer.look_through(self.feeds[access].clone());
+                self.viewer.begin_anew(self.feeds[access].clone());
             }
             Step::AccessWhileAway(access) => {
                 self.access = access;

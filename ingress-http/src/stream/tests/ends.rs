@@ -30,7 +30,7 @@ fn app(shutdown: &Shutdown) -> App {
 }
 
 /// A stream, and whoever decides about its viewer.
-fn supervised(store: &Store<Ingress>, query: &str, app: &App) -> (Events, mpsc::Sender<Verdict>) {
+fn supervised(store: &Store<Ingress>, query: &str, app: &App) -> (Events<Viewer>, mpsc::Sender<Verdict>) {
     let (decide, verdicts) = mpsc::channel(10);
     let viewer = viewer(store, query, Start::Fresh);
     let place = app.place(&Extensions::new()).unwrap();
@@ -38,11 +38,11 @@ fn supervised(store: &Store<Ingress>, query: &str, app: &App) -> (Events, mpsc::
     (events, decide)
 }
 
-fn events(store: &Store<Ingress>, query: &str, shutdown: &Shutdown) -> Events {
+fn events(store: &Store<Ingress>, query: &str, shutdown: &Shutdown) -> Events<Viewer> {
     supervised(store, query, &app(shutdown)).0
 }
 
-async fn next(events: &mut Events) -> Vec<Block> {
+async fn next(events: &mut Events<Viewer>) -> Vec<Block> {
     let mut bytes = events.next().await.unwrap().unwrap().into_plain().to_vec();
     while let Some(more) = events.next().now_or_never() {
         let Some(more) = more else { break };
