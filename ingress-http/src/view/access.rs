@@ -95,7 +95,7 @@ impl Authorization {
     }
 
     /// Everybody sees the ingresses of those namespaces in which Kubernetes lets them `list` ingresses, and the namespaces
-    /// themselves where it lets them `list` those. The process needs the permission to create `subjectaccessreviews`, as in the role
+    /// themselves where it lets them `list` those; routes are judged for them by what of every kind it lets them `list`. The process needs the permission to create `subjectaccessreviews`, as in the role
     /// `system:auth-delegator`. `/metrics`, which counts everything, is for those who may `get` the path `/metrics`.
     #[must_use]
     pub fn kubernetes() -> Self {

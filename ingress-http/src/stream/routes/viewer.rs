@@ -200,7 +200,8 @@ impl Follow for RouteViewer {
             self.stale = true;
         }
         sleep_until(self.pace).await;
-        let shown = match self.view.routes().await {
+        // On the heap for as long as it takes, so that a stream that waits holds no room for it.
+        let shown = match Box::pin(self.view.routes()).await {
             Ok(shown) => shown,
             Err(problem) if problem.kind() == ProblemType::AccessUnknown => return Err("access-unknown"),
             Err(_) => return Err("internal"),
