@@ -5,8 +5,11 @@ use std::sync::Arc;
 use super::check::{Check, POD001, POD002, POD003, POD004, POD005, POD006, POD007, POD008};
 use super::{Exam, Severity, StepKind, workload};
 use crate::inventory::Many;
-use crate::kind::{ContainerStatus, Pod};
+use crate::kind::{ContainerStatus, Pod, PodCondition};
 use crate::route::ObjectRef;
+
+/// Why a pod whose containers are ready is not ready itself, in kubelet's words.
+const GATES: &str = "ReadinessGatesNotReady";
 
 /// What keeps a pod from being ready.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,8 +106,14 @@ fn scheduling(pod: &Pod) -> Option<Problem> {
 }
 
 fn node(pod: &Pod) -> Option<Problem> {
-    // Of a node that says nothing any more, the node controller sets this on its pods.
-    let lost = pod.condition("Ready").is_some_and(|ready| ready.status == "Unknown")
+    // Of a node that says nothing any more, the node controller takes back that its pods are ready, and leaves all else as kubelet wrote it last: the
+    // containers are ready still. Kubelet itself says so only of a pod that waits for a gate.
+    let taken_back = |ready: &PodCondition| {
+        ready.status == "False"
+            && ready.reason != GATES
+            && pod.condition("ContainersReady").is_some_and(|containers| containers.status == "True")
+    };
+    let lost = pod.condition("Ready").is_some_and(|ready| ready.status == "Unknown" || taken_back(ready))
         || pod.status.reason == "NodeLost";
     let cause = format!("Its node {} has stopped reporting.", pod.spec.node_name);
     lost.then(|| Problem::new(POD006, cause, "See whether the node is up and its kubelet runs."))
@@ -187,7 +196,7 @@ fn not_ready(pod: &Pod) -> Option<Problem> {
         return Some(Problem::new(POD004, cause, "See what the probe asks and what the container answers."));
     }
     let ready = pod.condition("Ready").filter(|condition| condition.status == "False")?;
-    let gate = ready.reason == "ReadinessGatesNotReady";
+    let gate = ready.reason == GATES;
     let what = if gate { "a readiness gate is not passed" } else { "its containers have not started" };
     let cause = format!("It is not ready: {what}. {}", ready.message).trim_end().to_owned();
     Some(Problem::new(POD004, cause, "See the pod's conditions and events."))

@@ -317,6 +317,7 @@ mod issuance;
 mod istio;
 mod network;
 mod owner;
+mod pod;
 mod policy;
 mod service;
 mod tls;
