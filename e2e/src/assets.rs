@@ -7,7 +7,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use anyhow::{Context as _, Result, bail};
 
-/// The two server programs.
+/// The server programs that every test needs.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Servers {
@@ -15,6 +15,16 @@ pub struct Servers {
     pub apiserver: PathBuf,
     /// `etcd`.
     pub etcd: PathBuf,
+}
+
+/// What runs beside them where a test needs a whole cluster.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ControllerPrograms {
+    /// `kube-controller-manager`.
+    pub manager: PathBuf,
+    /// `kube-scheduler`.
+    pub scheduler: PathBuf,
 }
 
 impl Servers {
@@ -32,6 +42,28 @@ impl Servers {
         let folder = made_by("servers/build")?;
         let servers = Self { apiserver: folder.join("kube-apiserver"), etcd: folder.join("etcd") };
         Ok(FOUND.get_or_init(|| servers).clone())
+    }
+
+    /// The controllers of the same build.
+    ///
+    /// # Errors
+    ///
+    /// When they are not there: a folder in `KUBEBUILDER_ASSETS` need not have them.
+    pub fn controllers(&self) -> Result<ControllerPrograms> {
+        let beside = |name: &str| {
+            let path = self.apiserver.with_file_name(name);
+            if path.is_file() {
+                return Ok(path);
+            }
+            bail!(
+                "there is no {}: put it there, or unset KUBEBUILDER_ASSETS to have it built",
+                path.display()
+            )
+        };
+        Ok(ControllerPrograms {
+            manager: beside("kube-controller-manager")?,
+            scheduler: beside("kube-scheduler")?,
+        })
     }
 }
 
@@ -101,6 +133,8 @@ fn build(package: &str) -> Result<PathBuf> {
         .with_context(|| format!("cargo named no executable of {package}"))
 }
 
-fn crate_folder() -> &'static Path {
+/// Where this crate lies.
+#[must_use]
+pub fn crate_folder() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
