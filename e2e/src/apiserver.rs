@@ -1,6 +1,6 @@
 //! One kube-apiserver on loopback: TLS, RBAC, service account tokens and an audit log.
 //!
-//! It runs without any controller. Admission plugins that wait for what a controller makes are off;
+//! It runs without any controller, unless a test starts them. Admission plugins that wait for what a controller makes are off;
 //! everything that concerns namespaces, ingresses, authentication and authorisation is as in production.
 
 use std::process::Command;
@@ -35,13 +35,15 @@ pub struct Settings {
     /// Serve watches from memory, as every real cluster does. Without it each watch reads etcd, so that a
     /// compaction there expires it at once.
     pub watch_cache: bool,
+    /// Admit as a cluster does whose [controllers](crate::controllers::Controllers) run.
+    pub controllers: bool,
 }
 
 impl Settings {
     /// The usual way, on this port with this etcd.
     #[must_use]
     pub fn new(name: &str, port: u16, etcd: &str) -> Self {
-        Self { name: name.to_owned(), port, etcd: etcd.to_owned(), watch_cache: true }
+        Self { name: name.to_owned(), port, etcd: etcd.to_owned(), watch_cache: true, controllers: false }
     }
 }
 
@@ -214,6 +216,9 @@ const NOT_ADMITTED: &str = "ServiceAccount,LimitRanger,ResourceQuota,RuntimeClas
                             TaintNodesByCondition,DefaultStorageClass,StorageObjectInUseProtection,\
                             PersistentVolumeClaimResize,PodSecurity";
 
+/// What is not admitted beside controllers: pods would wait for the account of a namespace that is new, and nothing runs in them that could use it.
+const NOT_ADMITTED_BESIDE_CONTROLLERS: &str = "ServiceAccount";
+
 fn command(lab: &Lab, pki: &Pki, settings: &Settings, audit: &Audit) -> Result<Command> {
     if settings.port == 0 {
         bail!("an API server that may be restarted needs a fixed port");
@@ -237,7 +242,8 @@ fn command(lab: &Lab, pki: &Pki, settings: &Settings, audit: &Audit) -> Result<C
     flag("service-account-signing-key-file", &pki.accounts_key.display().to_string());
     flag("service-cluster-ip-range", "10.96.0.0/24");
     flag("endpoint-reconciler-type", "none");
-    flag("disable-admission-plugins", NOT_ADMITTED);
+    let not_admitted = if settings.controllers { NOT_ADMITTED_BESIDE_CONTROLLERS } else { NOT_ADMITTED };
+    flag("disable-admission-plugins", not_admitted);
     flag("audit-policy-file", &policy.display().to_string());
     flag("audit-log-path", &audit.path().display().to_string());
     flag("audit-log-format", "json");

@@ -11,15 +11,20 @@
 //! [`wait`].
 //!
 //! The servers themselves are built by `e2e/servers/build` unless `KUBEBUILDER_ASSETS` names a folder with
-//! both.
+//! both. Where a test asks whether a cluster is judged rightly, the rest of one runs beside them:
+//! [`controllers`], and [`envoy_gateway`] for Gateway API.
 
 pub mod access;
+pub mod addresses;
 pub mod apiserver;
 pub mod assets;
 pub mod audit;
+pub mod certificates;
 pub mod cluster;
+pub mod controllers;
 pub mod dashboard;
 pub mod definitions;
+pub mod envoy_gateway;
 pub mod etcd;
 pub mod fault;
 pub mod fixtures;
@@ -37,6 +42,7 @@ pub mod provider;
 pub mod pulse;
 pub mod redis;
 pub mod rest;
+pub mod scenarios;
 pub mod sse;
 pub mod stage;
 pub mod wait;
