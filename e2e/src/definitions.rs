@@ -111,11 +111,11 @@ pub fn of_versions(group: &str, kind: &str, scope: &str, versions: &[&str]) -> V
         })
     };
     let versions: Vec<Value> = versions.iter().enumerate().map(version).collect();
-    let mut metadata = json!({"name": format!("{plural}.{group}")});
     // Groups of Kubernetes itself are protected; this says that the definition is known not to be an approved one.
-    if group.ends_with(".k8s.io") || group.ends_with(".kubernetes.io") {
-        metadata["annotations"] = json!({"api-approved.kubernetes.io": "unapproved, for a test"});
-    }
+    let protected = group.ends_with(".k8s.io") || group.ends_with(".kubernetes.io");
+    let annotations =
+        if protected { json!({"api-approved.kubernetes.io": "unapproved, for a test"}) } else { json!({}) };
+    let metadata = json!({"name": format!("{plural}.{group}"), "annotations": annotations});
     json!({
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
