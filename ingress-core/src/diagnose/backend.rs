@@ -44,7 +44,12 @@ pub(super) fn examine(exam: &mut Exam<'_, '_>, route: &Route, at: usize, backend
         return;
     }
     endpoints(exam, at, &backend.object, port, &selected);
-    pod::examine(exam, at, &selected);
+    if exam.failed() && selected.objects.is_empty() && selected.unknown.is_none() {
+        // Of no pods, none can be called in order.
+        exam.not_reached(StepKind::Pods, Some(at));
+    } else {
+        pod::examine(exam, at, &selected);
+    }
     event::examine(exam, &backend.object, &selected);
     network::examine(exam, &service.metadata.namespace, port, &selected);
 }

@@ -40,14 +40,14 @@ pub(super) fn examine(exam: &mut Exam<'_, '_>, case: &Case<'_, '_>, route: &Rout
     } else {
         exam.saw(format!("Published under {}.", route.addresses.join(", ")));
     }
-    for door in &doors {
+    for door in &doors.known {
         let object = ObjectRef::new("Gateway", door.gateway.namespace(), door.gateway.name());
         let addresses: Vec<&str> =
             door.gateway.status.addresses.iter().map(|address| address.value.as_str()).collect();
         change::of_address::<Gateway>(exam, &object, &addresses.join(", "));
     }
     exam.step(StepKind::Tls, None, route.tls.as_ref().and_then(|tls| tls.secrets.first().cloned()));
-    if route.tls.is_none() && !doors.iter().any(|door| door.listener.passes_tls_through()) {
+    if route.tls.is_none() && !doors.known.iter().any(|door| door.listener.passes_tls_through()) {
         exam.saw("Served without TLS.");
     }
     each_door(exam, &doors, |reader, settings, door| {

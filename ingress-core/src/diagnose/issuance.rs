@@ -140,7 +140,7 @@ fn end<K>(many: &Many<'_, K>, what: &str) -> Option<String> {
 /// Why something was not read, to follow its name.
 pub(super) fn unread(why: Why) -> &'static str {
     match why {
-        Why::Denied => "may not be read",
+        Why::Denied | Why::Forbidden => "may not be read",
         Why::NotInstalled => "are not installed in this cluster",
         Why::OutOfScope | Why::NotWatched => "are not watched",
         Why::Offline => "are not among manifests",

@@ -117,7 +117,7 @@ impl Routed for VirtualService {
     fn assess(&self, reader: &Reader<'_>, settings: &Settings) -> Vec<Assessed> {
         let routes = route::istio::routes(reader, self);
         examined(reader, settings, routes, |exam, route, siblings| {
-            istio::examine(exam, self, route, siblings)
+            istio::examine(exam, self, route, siblings);
         })
     }
 }

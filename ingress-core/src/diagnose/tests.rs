@@ -228,6 +228,16 @@ fn what_depends_on_a_failed_step_is_unknown() {
 }
 
 #[test]
+fn of_no_pods_none_is_in_order() {
+    let cluster = ClusterId::new("c").unwrap();
+    let inventory = inventory(&cluster, &fixture("SVC001", "bad"));
+    let all = diagnose_all(&inventory, &cluster, NOW.parse().unwrap(), &Settings::default());
+    let states: Vec<_> = all[0].diagnosis.steps.iter().map(|step| (step.kind, step.state)).collect();
+    assert!(states.contains(&(StepKind::Endpoints, Verdict::Broken)), "{states:?}");
+    assert!(states.contains(&(StepKind::Pods, Verdict::Unknown)), "{states:?}");
+}
+
+#[test]
 fn what_was_not_seen_is_never_ok() {
     let healthy = fixture("ING004", "good");
     assert_eq!(outcome(&healthy).1, Verdict::Ok);

@@ -28,9 +28,9 @@ pub enum Condition {
         why: String,
     },
     /// All of these.
-    All(Vec<Condition>),
+    All(Vec<Self>),
     /// One of these.
-    Any(Vec<Condition>),
+    Any(Vec<Self>),
 }
 
 /// What of a request is tested.

@@ -15,11 +15,11 @@ pub(super) enum Rule {
     /// A test.
     Test(What),
     /// What must not be so.
-    Not(Box<Rule>),
+    Not(Box<Self>),
     /// All of them have to be so.
-    All(Vec<Rule>),
+    All(Vec<Self>),
     /// One of them has to be so.
-    Any(Vec<Rule>),
+    Any(Vec<Self>),
 }
 
 /// What is tested. Expressions are found somewhere in the text.
@@ -196,7 +196,7 @@ impl<'a> Reader<'a> {
                             "after a backslash in quotes, only \\, \", n, t and r are read; use backquotes"
                                 .to_owned(),
                         ),
-                    })
+                    });
                 }
                 c => text.push(c),
             }

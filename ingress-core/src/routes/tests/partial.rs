@@ -67,7 +67,7 @@ proptest! {
         let mut before: Option<(u64, Vec<Assessed>, Inventory)> = None;
         for ((revision, step), rest) in (1..).zip(&steps).zip(&rests) {
             if let Some(apply) = step.apply() {
-                table.apply(apply);
+                table.apply(apply, now());
             }
             settle(&mut table, now());
             if *rest {
@@ -114,7 +114,7 @@ async fn what_was_looked_for_and_may_not_be_read_is_known() {
     let mut table = Table::new(live(), Settings::default());
     for namespace in 0..2 {
         let ingress = Happens::Ingress { name: 0, namespace, host: 0, path: 0, service: 0, class: None };
-        table.apply(ingress.apply().unwrap());
+        table.apply(ingress.apply().unwrap(), now());
     }
     partial.follow(&RouteSnapshot { revision: 1, ..table.snapshot() }).await;
     assert_eq!(partial.snapshot().len(), 1);

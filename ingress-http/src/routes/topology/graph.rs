@@ -204,6 +204,17 @@ impl<'a> Graph<'a> {
                 let told = Told { label, codes, ..Told::verdict(verdict) };
                 (ObjectRef::new("Listener", Some(namespace), &name), told)
             }
+            Entry::IstioGateway { namespace, gateway } => {
+                let codes = codes(diagnosis, &[StepKind::Entry], None);
+                // Kinds of this name are told apart by their group, as in names of resources.
+                let object = ObjectRef::new("Gateway.networking.istio.io", Some(namespace), gateway);
+                (object, Told { codes, ..Told::verdict(step) })
+            }
+            Entry::EntryPoint { name } => {
+                let name = name.as_deref().unwrap_or("?");
+                (ObjectRef::new("EntryPoint", None, name), Told::verdict(step))
+            }
+            // A door without a name, or one that this version does not know, is no node.
             _ => return,
         };
         let verdict = told.verdict.unwrap_or(step);
