@@ -397,7 +397,7 @@ impl Dashboard {
         let router = serve(router, Route::ObjectYaml, get(object::object_yaml));
         let router = serve(router, Route::Namespaces, get(namespaces::namespaces));
         let router = serve(router, Route::Routes, get(routes::list::list));
-        let router = serve(router, Route::RouteStream, get(stream::routes::events));
+        let router = serve(router, Route::RoutesStream, get(stream::routes::events));
         let router = serve(router, Route::Assessed, get(routes::one::route));
         let router = serve(router, Route::Diagnosis, get(routes::one::diagnosis));
         let router = serve(router, Route::Match, get(routes::matching::matching));

@@ -121,7 +121,7 @@ impl Class {
     pub(crate) fn of(route: Route) -> Option<Self> {
         match route {
             Route::Livez | Route::Readyz | Route::Metrics => None,
-            Route::Stream | Route::RouteStream | Route::Socket => Some(Self::Streams),
+            Route::Stream | Route::RoutesStream | Route::Socket => Some(Self::Streams),
             Route::Page => Some(Self::Page),
             _ => Some(Self::Requests),
         }

@@ -666,6 +666,8 @@ pub(super) struct RouteItem {
     /// `null` where it is served without TLS.
     #[schema(required)]
     tls: Option<RouteTls>,
+    /// How its requests are treated.
+    settings: Vec<RouteSetting>,
     #[schema(required)]
     owner: Option<RouteOwner>,
     verdict: RouteVerdict,
@@ -674,6 +676,28 @@ pub(super) struct RouteItem {
     /// The first step that failed.
     #[schema(required)]
     fault: Option<StepKind>,
+}
+
+/// Something that is said, beside a route, of how its requests are treated.
+#[derive(Serialize, ToSchema)]
+pub(super) struct RouteSetting {
+    fact: RouteFact,
+    /// The route's object, or a policy that applies to it.
+    object: NamedObject,
+    /// Where in it.
+    field: String,
+    /// As it was written; `null` where it may hold a credential, or is more than one value.
+    #[schema(required)]
+    raw: Option<String>,
+}
+
+/// What a setting means, whoever serves the route: its name, and what belongs to it.
+#[derive(Serialize, ToSchema)]
+pub(super) struct RouteFact {
+    /// Such as `maxBodySize`, which comes with `bytes`.
+    name: String,
+    #[serde(flatten)]
+    more: BTreeMap<String, serde_json::Value>,
 }
 
 /// Stays the same as long as the route does.
@@ -868,6 +892,8 @@ pub(super) struct WholeRoute {
     /// `null` where it is served without TLS.
     #[schema(required)]
     tls: Option<RouteTls>,
+    /// How its requests are treated.
+    settings: Vec<RouteSetting>,
     #[schema(required)]
     owner: Option<RouteOwner>,
     verdict: RouteVerdict,

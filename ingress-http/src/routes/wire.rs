@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ingress_core::clock::Timestamp;
 use ingress_core::diagnose::{self, Assessed, Severity, Verdict};
 use ingress_core::inventory;
+use ingress_core::route::setting::{self, Fact};
 use ingress_core::route::{self, BackendPort, HostPattern, ObjectRef, OwnerKind, PathMatch, RouteId};
 use serde::Serialize;
 
@@ -67,6 +68,7 @@ pub(crate) struct Route<'a> {
     answers: bool,
     addresses: &'a [String],
     tls: Option<Tls<'a>>,
+    settings: Vec<Setting<'a>>,
     owner: Option<Owner<'a>>,
     verdict: &'static str,
     codes: BTreeSet<&'static str>,
@@ -96,10 +98,31 @@ impl<'a> From<&'a Assessed> for Route<'a> {
                 .tls
                 .as_ref()
                 .map(|tls| Tls { secrets: tls.secrets.iter().map(Secret::from).collect() }),
+            settings: route.settings.iter().map(|setting| Setting::from(&**setting)).collect(),
             owner: route.owner.as_ref().map(Owner::from),
             verdict: diagnosis.verdict.as_str(),
             codes: diagnosis.findings.iter().map(|finding| finding.code).collect(),
             fault: fault(diagnosis),
+        }
+    }
+}
+
+/// How a route's requests are treated. What a fact has besides its name is the core's to say.
+#[derive(Debug, Serialize)]
+struct Setting<'a> {
+    fact: &'a Fact,
+    object: Object<'a>,
+    field: &'a str,
+    raw: Option<&'a str>,
+}
+
+impl<'a> From<&'a setting::Setting> for Setting<'a> {
+    fn from(setting: &'a setting::Setting) -> Self {
+        Self {
+            fact: &setting.fact,
+            object: Object::from(&setting.object),
+            field: &setting.field,
+            raw: setting.raw.as_deref(),
         }
     }
 }
@@ -215,6 +238,7 @@ impl<'a> From<&'a route::ValueMatch> for Value<'a> {
 /// ENTRY.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "camelCase")]
+#[expect(clippy::enum_variant_names, reason = "an entry point is what Traefik calls it")]
 pub(crate) enum Entry<'a> {
     IngressClass {
         class: Option<&'a str>,

@@ -27,15 +27,18 @@ pub(crate) const MAX_AGE: Duration = Duration::from_secs(60);
 /// What somebody may list: a kind's plural, and a namespace; without one, all of them.
 pub(crate) type Grants = BTreeSet<(&'static str, Option<&'static str>)>;
 
+/// An object's kind, namespace and name.
+type Id = (String, String, String);
+
 #[derive(Clone)]
 pub(crate) struct Live {
-    objects: Arc<Mutex<BTreeMap<(String, String, String), Value>>>,
+    objects: Arc<Mutex<BTreeMap<Id, Value>>>,
     changes: broadcast::Sender<(Value, bool)>,
     grants: Arc<Mutex<Option<Grants>>>,
     pub(crate) reviews: Arc<Mutex<usize>>,
 }
 
-fn id(object: &Value) -> (String, String, String) {
+fn id(object: &Value) -> Id {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     (text(&object["kind"]), text(&object["metadata"]["namespace"]), text(&object["metadata"]["name"]))
 }

@@ -81,16 +81,16 @@ impl RouteViewer {
     }
 
     /// Compares a state with the one that the client has.
-    fn receive(&mut self, shown: ShownRoutes, frames: &mut Frames) -> Result<(), serde_json::Error> {
+    fn receive(&mut self, shown: &ShownRoutes, frames: &mut Frames) -> Result<(), serde_json::Error> {
         // What may be read from now on differs from what might be in the same way as two states do: something is there, and something is gone.
-        if !self.feed.is_for(&shown) {
+        if !self.feed.is_for(shown) {
             self.feed = self.app.route_feed_of(self.feed.filter().clone(), shown.reads());
         }
         if shown.mark() == self.last.1 {
             return Ok(());
         }
-        self.write_standing(&shown, frames)?;
-        let span = self.feed.since(&self.last.0, self.last.1, &shown);
+        self.write_standing(shown, frames)?;
+        let span = self.feed.since(&self.last.0, self.last.1, shown);
         self.last = (shown.bare(), shown.mark());
         self.step = Step::Changes { span, next: 0 };
         Ok(())
@@ -175,7 +175,7 @@ impl Follow for RouteViewer {
             Step::Changes { span, next } => self.write_changes(span, next, frames)?,
             Step::Follow => match self.next.take() {
                 None => return Ok(false),
-                Some(shown) => self.receive(shown, frames)?,
+                Some(shown) => self.receive(&shown, frames)?,
             },
         }
         Ok(true)
