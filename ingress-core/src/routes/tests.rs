@@ -312,5 +312,5 @@ async fn readers_see_every_difference_and_the_end() {
         drop((ingresses, services));
         assert!(deltas.next().await.is_none());
     };
-    futures::future::join(work, reading).await;
+    Box::pin(futures::future::join(work, reading)).await;
 }

@@ -47,15 +47,15 @@ fn long_lists_are_routes_and_rules_of_too_many_alternatives_are_one_condition() 
     let hosts: Vec<_> = (0..200).map(|at| format!("Host(`h{at}.example`)")).collect();
     assert_eq!(meant(&hosts.join(" || ")).len(), 200);
     let choice = "(Host(`a`) || Path(`/b`))";
-    let [one] = &meant(&vec![choice; 10].join(" && "))[..] else { panic!("one route") };
+    let [one] = &meant(&[choice; 10].join(" && "))[..] else { panic!("one route") };
     assert!(one.starts_with("* /… ((host=a or path=/b) and (host=a or path=/b) and"), "{one}");
-    let rule = format!("!({})", vec!["(Host(`a`) && Path(`/b`))"; 10].join(" || "));
+    let rule = format!("!({})", ["(Host(`a`) && Path(`/b`))"; 10].join(" || "));
     let [one] = &meant(&rule)[..] else { panic!("one route") };
     assert!(one.starts_with("* /… ((!host=a or !path=/b) and (!host=a or !path=/b) and"), "{one}");
     // However many rules an object has.
     let rule = format!(
         r#"{{"match":{}}}"#,
-        serde_json::Value::from(vec!["(Host(`a`) || Path(`/b`))"; 6].join(" && "))
+        serde_json::Value::from(["(Host(`a`) || Path(`/b`))"; 6].join(" && "))
     );
     let routes = routes_of(&format!(r#"{{"routes":[{}]}}"#, vec![rule; 200].join(",")));
     assert_eq!(routes.len(), 64 * 64 + 136);
