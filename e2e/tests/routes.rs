@@ -32,7 +32,6 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("ING022", "what changed is told of for an hour"),
     ("POD007", "a deletion time can't be set; controllers.rs has a pod that hangs"),
     ("SVC012", "a deletion time can't be set; controllers.rs has pods that end"),
-    ("SVC013", "events are judged by the time of day, and those of the fixtures by June 2026"),
     ("GW007", "the condition is the controller's, and its definition is the current one"),
 ];
 
