@@ -16,7 +16,7 @@ pub(super) fn examine(exam: &mut Exam<'_, '_>, ingress: &Ingress, class: &Ingres
     let Some(software) = Software::of_controller(&class.spec.controller) else { return };
     // Those that name no class have the default one.
     let names = [Some(class.name()), class.is_default().then_some("")];
-    let published = |name| !exam.reader.tagged::<Ingress>(None, Tag::published(name)).objects.is_empty();
+    let published = |name| exam.reader.has_tagged::<Ingress>(None, Tag::published(name));
     if names.into_iter().flatten().any(published) {
         exam.saw(format!(
             "Other Ingresses of class {} have an address, so its controller works.",

@@ -179,6 +179,20 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Whether any object has a tag. Costs the same however many have it.
+    #[must_use]
+    pub fn has_tagged<K: Held>(&self, namespace: Option<&str>, tag: Tag) -> bool {
+        let namespace = namespace.filter(|_| K::SCOPED && !tag.is_wide());
+        self.note(Dependency::tag::<K>(self.cluster, namespace, &tag));
+        let place = (ObjectKey::new(self.cluster.clone(), namespace, ""), tag);
+        let mut keys = K::table(self.inventory).tags.get(&place).into_iter().flatten();
+        // Whoever sees one needn't see all; that there is none is only said of all.
+        keys.any(|key| self.shows::<K>(key)) || {
+            drop(self.unknown::<K>(namespace));
+            false
+        }
+    }
+
     /// All objects of a namespace. A change of any of them touches the judgement: for kinds of which there are few.
     #[must_use]
     pub fn in_namespace<K: Held>(&self, namespace: &str) -> Many<'a, K> {
