@@ -330,7 +330,7 @@ impl Rule {
 impl Tree {
     fn read(bytes: &mut Unstructured<'_>, depth: usize) -> Result<Self> {
         let sort = if depth == 0 { 0 } else { bytes.int_in_range(0..=5)? };
-        let mut two = |bytes: &mut Unstructured<'_>| {
+        let two = |bytes: &mut Unstructured<'_>| {
             Ok(vec![Self::read(bytes, depth - 1)?, Self::read(bytes, depth - 1)?])
         };
         Ok(match sort {

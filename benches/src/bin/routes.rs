@@ -1,7 +1,7 @@
 //! What it costs to keep routes judged: per change, with 1,000, 10,000 and 100,000 of them.
 //!
 //! ```text
-//! cargo run --release -p benches --bin routes            # the table, in Markdown; about a minute
+//! cargo run --release -p benches --bin routes            # the table, in Markdown; about two minutes
 //! cargo run --release -p benches --bin routes -- --quick # 1,000 and 10,000, for CI
 //! ```
 //!
