@@ -379,7 +379,10 @@ fn what_a_request_does_not_tell_is_a_doubt_and_what_it_does_is_not() {
     certain.order = (0, 1);
     assert_eq!(asked(&[unseen, certain], &get("/a")).entries.pop().unwrap().doubts, []);
     let not_here = with(Condition::IsNot(Subject::Path, Test::Prefix("/a".into())));
-    assert_eq!(won(std::slice::from_ref(&not_here), &get("/a")).1, [("r".into(), Lost::Condition("!path=/a…".into()))]);
+    assert_eq!(
+        won(std::slice::from_ref(&not_here), &get("/a")).1,
+        [("r".into(), Lost::Condition("!path=/a…".into()))]
+    );
     assert_eq!(asked(&[not_here], &get("/b")).entries.pop().unwrap().doubts, []);
     let broken = with(Condition::Unreadable { text: "Host(".into(), why: "it ends".into() });
     assert_eq!(won(&[broken], &get("/")).1, [("r".into(), Lost::InvalidExpression("it ends".into()))]);

@@ -53,10 +53,8 @@ fn long_lists_are_routes_and_rules_of_too_many_alternatives_are_one_condition() 
     let [one] = &meant(&rule)[..] else { panic!("one route") };
     assert!(one.starts_with("* /… ((!host=a or !path=/b) and (!host=a or !path=/b) and"), "{one}");
     // However many rules an object has.
-    let rule = format!(
-        r#"{{"match":{}}}"#,
-        serde_json::Value::from(["(Host(`a`) || Path(`/b`))"; 6].join(" && "))
-    );
+    let rule =
+        format!(r#"{{"match":{}}}"#, serde_json::Value::from(["(Host(`a`) || Path(`/b`))"; 6].join(" && ")));
     let routes = routes_of(&format!(r#"{{"routes":[{}]}}"#, vec![rule; 200].join(",")));
     assert_eq!(routes.len(), 64 * 64 + 136);
 }
