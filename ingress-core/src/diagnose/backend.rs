@@ -292,7 +292,8 @@ fn endpoints(
     if let Some(unknown) = &slices.unknown {
         exam.unknown(unknown.clone());
         if count.ready == 0 {
-            no_pods(exam, object, pods);
+            // Somebody else may keep endpoints for it, as those do that join clusters.
+            no_pods(exam, Severity::Warning, object, pods);
             return;
         }
     }
@@ -310,7 +311,7 @@ fn endpoints(
         );
         return;
     }
-    if no_pods(exam, object, pods) {
+    if no_pods(exam, SVC001.severity, object, pods) {
         return;
     }
     if slices.objects.is_empty() {
@@ -355,7 +356,7 @@ fn endpoints(
 }
 
 /// Whether the selector matches nothing, which is then told.
-fn no_pods(exam: &mut Exam<'_, '_>, object: &ObjectRef, pods: &Many<'_, Pod>) -> bool {
+fn no_pods(exam: &mut Exam<'_, '_>, severity: Severity, object: &ObjectRef, pods: &Many<'_, Pod>) -> bool {
     if !pods.objects.is_empty() {
         return false;
     }
@@ -367,8 +368,9 @@ fn no_pods(exam: &mut Exam<'_, '_>, object: &ObjectRef, pods: &Many<'_, Pod>) ->
         return false;
     };
     let selector = labels(&service.spec.selector);
-    exam.find(
+    exam.find_as(
         SVC001,
+        severity,
         object,
         "spec.selector",
         format!("No pod has the labels {selector}.{}", nearest(exam, service)),

@@ -238,6 +238,25 @@ fn of_no_pods_none_is_in_order() {
 }
 
 #[test]
+fn no_pods_are_no_outage_while_others_may_keep_endpoints() {
+    let bad = fixture("SVC001", "bad");
+    let mut documents: Vec<&str> = bad.split("\n---\n").collect();
+    documents.retain(|document| !document.contains("\nkind: EndpointSlice\n"));
+    let text = format!("# unknown: EndpointSlice denied\n{}", documents.join("\n---\n"));
+    let (_, verdict, findings) = outcome(&text);
+    assert_eq!(verdict, Verdict::Unknown, "{findings:#?}");
+    assert!(
+        findings.iter().any(|it| it.code == "SVC001" && it.severity == Severity::Warning),
+        "{findings:#?}"
+    );
+    // Those that others keep answer, whatever the selector says.
+    let slice = "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: elsewhere, namespace: shop, labels: {kubernetes.io/service-name: cart}}\n\
+        addressType: IPv4\nports: [{name: http, port: 8080}]\nendpoints: [{addresses: [10.1.0.1]}, {addresses: [10.1.0.2]}]";
+    let (_, verdict, findings) = outcome(&format!("{}\n---\n{slice}", documents.join("\n---\n")));
+    assert_eq!(verdict, Verdict::Ok, "{findings:#?}");
+}
+
+#[test]
 fn what_was_not_seen_is_never_ok() {
     let healthy = fixture("ING004", "good");
     assert_eq!(outcome(&healthy).1, Verdict::Ok);
