@@ -52,6 +52,7 @@ mod service;
 mod tls;
 mod traefik;
 mod treatment;
+mod words;
 mod workload;
 
 pub use check::{CHECKS, Check, Severity};

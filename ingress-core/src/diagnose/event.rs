@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::check::SVC013;
-use super::{Exam, Severity, pod};
+use super::{Exam, Severity, pod, words};
 use crate::clock::Timestamp;
 use crate::inventory::{Many, Tag, Why};
 use crate::kind::{Event, Kind, Pod, Time};
@@ -14,8 +14,6 @@ use crate::route::ObjectRef;
 const PODS: usize = 10;
 /// How many different reasons are told of one object.
 const REASONS: usize = 3;
-/// How many characters of a message are told.
-const MESSAGE: usize = 200;
 
 /// Looks at the events about a service and its pods, as part of the step that is about the pods.
 pub(super) fn examine(exam: &mut Exam<'_, '_>, service: &ObjectRef, pods: &Many<'_, Pod>) {
@@ -47,14 +45,14 @@ fn about(exam: &mut Exam<'_, '_>, object: &ObjectRef, severity: Severity) {
     let mut told: Vec<(&str, String)> = Vec::new();
     for (_, event) in recent {
         if told.len() < REASONS && !told.iter().any(|(reason, _)| *reason == event.reason) {
-            told.push((&event.reason, words(event)));
+            told.push((&event.reason, says(event)));
         }
     }
     if told.is_empty() {
         return;
     }
     // Neither how often nor when: an event that is told once more is no other finding.
-    let told: Vec<String> = told.into_iter().map(|(_, words)| words).collect();
+    let told: Vec<String> = told.into_iter().map(|(_, says)| says).collect();
     exam.find_as(
         SVC013,
         severity,
@@ -66,14 +64,11 @@ fn about(exam: &mut Exam<'_, '_>, object: &ObjectRef, severity: Severity) {
 }
 
 /// An event's reason, who says so, and its message, to stand within a sentence.
-fn words(event: &Event) -> String {
+fn says(event: &Event) -> String {
     let who = if event.reporting_component.is_empty() {
         String::new()
     } else {
         format!(" ({})", event.reporting_component)
     };
-    let message = event.message.split_whitespace().collect::<Vec<_>>().join(" ");
-    let message: String = message.chars().take(MESSAGE).collect();
-    let message = message.trim_end_matches('.');
-    format!("{}{who}: {message}", event.reason).trim_end_matches([':', ' ']).to_owned()
+    format!("{}{who}: {}", event.reason, words::of(&event.message)).trim_end_matches([':', ' ']).to_owned()
 }

@@ -4,7 +4,7 @@
 //! come in there, and so degrades it.
 
 use super::exam::{Problem, Seen};
-use super::{Exam, Finding, Settings, Severity, StepKind, backend, change, treatment};
+use super::{Exam, Finding, Settings, Severity, StepKind, backend, change, treatment, words};
 use crate::inventory::{Reader, Unknown, Why};
 use crate::kind::{Condition, Gateway, Kind, Listener};
 use crate::route::attach::{Common, Parent};
@@ -153,16 +153,6 @@ fn said<'a>(conditions: &'a [Condition], of: &str, generation: i64) -> Said<'a> 
         "False" => Said::No(condition),
         _ => Said::Nothing,
     }
-}
-
-/// A condition's reason and message, to stand within a sentence.
-pub(super) fn words(condition: &Condition) -> String {
-    const ENOUGH: usize = 300;
-    let text = [condition.reason.as_str(), condition.message.as_str()];
-    let text: Vec<&str> = text.into_iter().filter(|text| !text.trim().is_empty()).collect();
-    let text = text.join(": ").split_whitespace().collect::<Vec<_>>().join(" ");
-    let text: String = text.chars().take(ENOUGH).collect();
-    text.trim_end_matches('.').to_owned()
 }
 
 /// That a controller has not said yet whether it accepts an object.

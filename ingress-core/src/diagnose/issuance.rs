@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::gateway::words;
+use super::words;
 use crate::inventory::{Many, Reader, Tag, Unknown, Why};
 use crate::kind::{Certificate, CertificateRequest, Challenge, Condition, Kind, Order};
 use crate::route::ObjectRef;
@@ -78,7 +78,10 @@ fn of_request(request: &CertificateRequest, link: &mut Link) {
         is("Denied", "True").or_else(|| is("InvalidRequest", "True")).or_else(|| request.condition("Ready"));
     let object = ObjectRef::new("CertificateRequest", request.namespace(), request.name());
     let what = if is("Denied", "True").is_some() { "was denied" } else { "is not ready" };
-    link.says = Some(format!("{object} {what}{}", within(&said.map(words).unwrap_or_default())));
+    link.says = Some(format!(
+        "{object} {what}{}",
+        words::in_brackets(&said.map(words::of_condition).unwrap_or_default())
+    ));
     link.action = if is("Denied", "True").is_some() {
         "See why whoever approves requests denied it.".to_owned()
     } else if is("Approved", "True").is_none() {
@@ -93,7 +96,11 @@ fn of_request(request: &CertificateRequest, link: &mut Link) {
 
 fn of_order(order: &Order, link: &mut Link) {
     let object = ObjectRef::new("Order", order.namespace(), order.name());
-    link.says = Some(format!("{object} is {}{}", state(&order.status.state), within(&order.status.reason)));
+    link.says = Some(format!(
+        "{object} is {}{}",
+        state(&order.status.state),
+        words::in_brackets(&order.status.reason)
+    ));
     link.action = "Correct what the ACME server refuses; cert-manager's log says more.".to_owned();
     link.object = object;
     link.field = "status.reason";
@@ -106,7 +113,7 @@ fn of_challenge(challenge: &Challenge, link: &mut Link) {
         "{object} ({} for {name}) is {}{}",
         challenge.spec.r#type,
         state(&status.state),
-        within(&status.reason)
+        words::in_brackets(&status.reason)
     ));
     link.action = match challenge.spec.r#type.as_str() {
         "HTTP-01" => format!(
@@ -123,12 +130,6 @@ fn of_challenge(challenge: &Challenge, link: &mut Link) {
 
 fn state(state: &str) -> &str {
     if state.is_empty() { "not begun" } else { state }
-}
-
-/// What somebody says, to follow what it is said of.
-fn within(text: &str) -> String {
-    let text = text.trim().trim_end_matches('.');
-    if text.is_empty() { String::new() } else { format!(" ({text})") }
 }
 
 /// Why a search ends where it does, if something that can't be read may lie beyond.

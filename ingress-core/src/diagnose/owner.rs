@@ -9,8 +9,7 @@
 
 use super::check::OWN001;
 use super::exam::Problem;
-use super::gateway::words;
-use super::{Exam, Severity, StepKind, Verdict, issuance};
+use super::{Exam, Severity, StepKind, Verdict, issuance, words};
 use crate::inventory::{Held, Lookup, Reader, Tag};
 use crate::kind::{
     Application, FluxSpec, FluxStatus, HelmRelease, Kind, Kustomization, Metadata, Service, Time,
@@ -166,7 +165,7 @@ fn flux<K: Held>(
         }
         let cause = format!(
             "{of}, which brings {object} about, fails ({}), so that what changes in Git may not arrive.",
-            words(failure)
+            words::of_condition(failure)
         );
         let action =
             "Correct what its condition names; what is edited by hand instead is undone once it works again.";

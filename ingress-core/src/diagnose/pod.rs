@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::check::{Check, POD001, POD002, POD003, POD004, POD005, POD006, POD007, POD008};
-use super::{Exam, Severity, StepKind, workload};
+use super::{Exam, Severity, StepKind, words, workload};
 use crate::inventory::Many;
 use crate::kind::{ContainerStatus, Pod, PodCondition};
 use crate::route::ObjectRef;
@@ -39,6 +39,8 @@ pub(super) fn examine(exam: &mut Exam<'_, '_>, at: usize, pods: &Many<'_, Pod>) 
     exam.step(StepKind::Pods, Some(at), None);
     if let Some(unknown) = &pods.unknown {
         exam.unknown(unknown.clone());
+    } else if pods.objects.is_empty() {
+        exam.saw("It selects no pod: its endpoints are kept by somebody else.");
     }
     let ready = pods.objects.iter().filter(|pod| serves(pod)).count();
     if !pods.objects.is_empty() {
@@ -101,7 +103,7 @@ pub(super) fn problem(pod: &Pod) -> Option<Problem> {
 
 fn scheduling(pod: &Pod) -> Option<Problem> {
     let scheduled = pod.condition("PodScheduled").filter(|condition| condition.status == "False")?;
-    let cause = format!("It can't be scheduled: {}", sentence(&scheduled.message, &scheduled.reason));
+    let cause = format!("It can't be scheduled: {}.", says(&scheduled.message, &scheduled.reason));
     Some(Problem::new(POD003, cause, "Give it room, or change what it asks of nodes."))
 }
 
@@ -142,9 +144,9 @@ fn container(status: &ContainerStatus) -> Option<Problem> {
             | "ErrImageNeverPull"
             | "RegistryUnavailable" => {
                 let cause = format!(
-                    "Container {name} can't pull {}: {}",
+                    "Container {name} can't pull {}: {}.",
                     status.image,
-                    sentence(&waiting.message, &waiting.reason)
+                    says(&waiting.message, &waiting.reason)
                 );
                 Some(Problem::new(
                     POD001,
@@ -153,10 +155,8 @@ fn container(status: &ContainerStatus) -> Option<Problem> {
                 ))
             }
             "CreateContainerConfigError" | "CreateContainerError" => {
-                let cause = format!(
-                    "Container {name} can't be made: {}",
-                    sentence(&waiting.message, &waiting.reason)
-                );
+                let cause =
+                    format!("Container {name} can't be made: {}.", says(&waiting.message, &waiting.reason));
                 Some(Problem::new(POD008, cause, "Create what is missing, or correct the reference."))
             }
             "CrashLoopBackOff" => Some(crash(status)),
@@ -202,10 +202,7 @@ fn not_ready(pod: &Pod) -> Option<Problem> {
     Some(Problem::new(POD004, cause, "See the pod's conditions and events."))
 }
 
-/// What Kubernetes says, as the end of a sentence; at most 300 bytes of it.
-fn sentence(message: &str, reason: &str) -> String {
-    let text = if message.is_empty() { reason } else { message };
-    let end = text.char_indices().map(|(at, _)| at).find(|at| *at >= 300).unwrap_or(text.len());
-    let text = text.get(..end).unwrap_or_default().trim_end_matches('.');
-    format!("{text}.")
+/// What Kubernetes says, or else its reason.
+fn says(message: &str, reason: &str) -> String {
+    words::of(if message.is_empty() { reason } else { message })
 }

@@ -6,7 +6,7 @@
 
 use super::check::POL001;
 use super::exam::Problem;
-use super::{Exam, Severity, StepKind, backend};
+use super::{Exam, Severity, StepKind, backend, words};
 use crate::inventory::{Held, Lookup, Reader, Tag};
 use crate::kind::{
     ClusterOpenReport, ClusterPolicyReport, Constraint, Kind, OpenReport, PolicyReport, ReportResult, Service,
@@ -152,7 +152,7 @@ fn reports<K: Held>(
 fn violation(result: &ReportResult, object: &ObjectRef, told_by: &ObjectRef) -> Violation {
     let rule = if result.rule.is_empty() { String::new() } else { format!(", rule {}", result.rule) };
     let policy = format!("the policy {}{rule}", result.policy);
-    let says = within(&result.message);
+    let says = words::in_brackets(&result.message);
     let (severity, cause, action) = if result.result == "error" {
         let cause =
             format!("Whether {object} meets {policy} could not be found out{says}, as {told_by} says.");
@@ -194,7 +194,7 @@ fn constraints(reader: &Reader<'_>, object: &ObjectRef, found: &mut Vec<Violatio
         };
         for each in constraint.status.violations.iter().filter(of) {
             let denies = constraint.denies(each);
-            let says = within(&each.message);
+            let says = words::in_brackets(&each.message);
             let refused = if denies { ", which refuses it when it is written anew" } else { "" };
             found.push(Violation {
                 field: format!("constraint {kind}/{name}"),
@@ -205,12 +205,4 @@ fn constraints(reader: &Reader<'_>, object: &ObjectRef, found: &mut Vec<Violatio
             });
         }
     }
-}
-
-/// What somebody says, to stand within a sentence.
-fn within(message: &str) -> String {
-    const ENOUGH: usize = 300;
-    let text: String = message.trim().chars().take(ENOUGH).collect();
-    let text = text.trim_end_matches('.');
-    if text.is_empty() { String::new() } else { format!(" ({text})") }
 }

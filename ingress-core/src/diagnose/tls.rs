@@ -1,10 +1,8 @@
 //! Checks of certificates: what is in a TLS secret, for whom it is, and who renews it. Ingresses and listeners have them in common.
 
-use super::Settings;
 use super::check::{TLS001, TLS002, TLS004, TLS006, TLS007, TLS008, TLS009};
 use super::exam::{Problem, Seen};
-use super::gateway::words;
-use super::issuance;
+use super::{Settings, issuance, words};
 use crate::inventory::{Lookup, Reader, Tag};
 use crate::kind::{Certificate, ClusterIssuer, Condition, Issuer, Kind, Time, TlsCertificate, TlsSecret};
 use crate::route::{HostPattern, ObjectRef};
@@ -203,7 +201,9 @@ pub(super) fn renewal(
         seen.evidence.extend(link.ends);
         let cause = match link.says {
             Some(says) => format!("The certificate of Secret {secret} is not ready: {says}."),
-            None => format!("The certificate of Secret {secret} is not ready ({}).", words(ready)),
+            None => {
+                format!("The certificate of Secret {secret} is not ready ({}).", words::of_condition(ready))
+            }
         };
         seen.problems.push(Problem::new(TLS006, &link.object, link.field, cause, link.action));
     }
@@ -243,7 +243,7 @@ fn issuer(reader: &Reader<'_>, certificate: &Certificate) -> Option<Problem> {
             "status.conditions",
             format!(
                 "It is not ready, so that the certificate {name} can't be renewed ({}).",
-                words(condition)
+                words::of_condition(condition)
             ),
             "Correct what the condition names.",
         )),

@@ -36,7 +36,10 @@ pub(super) fn problems(reader: &Reader<'_>, gateway: &Gateway, seen: &mut Seen) 
             GWC001,
             &class_object,
             "status.conditions",
-            format!("The controller {controller} does not accept the class ({}).", words(condition)),
+            format!(
+                "The controller {controller} does not accept the class ({}).",
+                words::of_condition(condition)
+            ),
             "Correct what its condition names; mostly it is spec.parametersRef.",
         )),
         Said::Nothing if class.metadata.creation_timestamp.is_some() => {
@@ -51,7 +54,7 @@ pub(super) fn problems(reader: &Reader<'_>, gateway: &Gateway, seen: &mut Seen) 
             "status.conditions",
             format!(
                 "The controller {controller} is made for another version of Gateway API than the cluster's ({}), so that fields may be dropped or ignored.",
-                words(condition)
+                words::of_condition(condition)
             ),
             "Install the version of the CRDs that the controller's documentation names.",
         ));

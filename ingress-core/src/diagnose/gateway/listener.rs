@@ -61,7 +61,7 @@ fn accepted(gateway: &Gateway, at: usize, listener: &Listener, seen: &mut Seen) 
             GW002,
             &object,
             field,
-            format!("The controller does not {verb} {subject} ({}).", words(condition)),
+            format!("The controller does not {verb} {subject} ({}).", words::of_condition(condition)),
             "Correct what the condition names; the controller's log says more.",
         ));
         // What is not accepted is not programmed either.
@@ -91,7 +91,9 @@ fn conflicts(gateway: &Gateway, at: usize, listener: &Listener, seen: &mut Seen)
     });
     let cause = match (named.as_slice(), conflicted) {
         ([], None) => return,
-        ([], Some(condition)) => format!("The controller calls it conflicted ({}).", words(condition)),
+        ([], Some(condition)) => {
+            format!("The controller calls it conflicted ({}).", words::of_condition(condition))
+        }
         (named, _) => format!(
             "It has its port in common with {}, and neither protocol nor host name tell them apart.",
             named.join(", ")
@@ -219,7 +221,7 @@ pub(super) fn certificates(
                 GW004,
                 &object(gateway),
                 field,
-                format!("The controller can't use a certificate of the listener {} ({}).", listener.name, words(condition)),
+                format!("The controller can't use a certificate of the listener {} ({}).", listener.name, words::of_condition(condition)),
                 "See whether the Secret exists, is of type kubernetes.io/tls, and holds a certificate and its key.",
             ));
         }

@@ -201,7 +201,11 @@ fn status(
                 }
                 Said::No(condition) => condition,
             };
-            exam.saw(format!("{} says {what} is False: {}.", status.controller_name, words(condition)));
+            exam.saw(format!(
+                "{} says {what} is False: {}.",
+                status.controller_name,
+                words::of_condition(condition)
+            ));
             // A cause that is found here is told once, by its own code.
             let explained = match what {
                 "Accepted" => !lets_in,
@@ -218,7 +222,11 @@ fn status(
                 severity,
                 &route.object,
                 field.to_owned(),
-                format!("The controller {} {verb} ({}).", status.controller_name, words(condition)),
+                format!(
+                    "The controller {} {verb} ({}).",
+                    status.controller_name,
+                    words::of_condition(condition)
+                ),
                 "Correct what the condition names.".to_owned(),
             );
         }
