@@ -7,10 +7,11 @@
 //! Readers see [`RouteSnapshot`]s. Each is a value that shares what did not change with the one before, so that holding one costs nothing, and
 //! what differs between two is found without looking at the rest: a reader that is slow misses states in between, and never a difference.
 
+use std::iter;
 use std::time::Duration;
 
-use futures::StreamExt as _;
 use futures::stream::{self, BoxStream, SelectAll};
+use futures::{FutureExt as _, StreamExt as _};
 use imbl::OrdMap;
 use imbl::ordmap::DiffItem;
 use std::sync::Arc;
@@ -34,6 +35,8 @@ use table::Table;
 const GATHER: Duration = Duration::from_millis(20);
 /// How many objects are judged before others get their turn on the thread.
 const TURN: usize = 64;
+/// How long a round takes in what happens while it lasts.
+const OPEN: Duration = Duration::from_secs(5);
 
 /// All routes with their diagnoses at one moment. Cloning it copies pointers.
 #[derive(Debug, Clone, Default)]
@@ -320,22 +323,41 @@ async fn run(
                 }
             }
         }
-        let now = wall_now();
+        let (mut now, round) = (wall_now(), Instant::now());
         table.begin(now);
-        counters.round(table.pending());
+        if table.pending() > 0 {
+            counters.round();
+        }
         loop {
-            let begun = Instant::now();
+            let (begun, pending) = (Instant::now(), table.pending());
             let more = table.judge(TURN, now);
-            counters.took(begun.elapsed());
+            counters.judged(pending - table.pending(), begun.elapsed());
             if !more {
                 break;
             }
             tokio::task::yield_now().await;
+            // What is waiting already spares what is left from being judged twice: when a cluster is first read, most of it would be, with each kind
+            // that comes.
+            if round.elapsed() < OPEN && take_in(&mut table, &mut streams) {
+                now = wall_now();
+                table.begin(now);
+            }
         }
         revision += 1;
         let RouteSnapshot { routes, inventory, .. } = table.snapshot();
         publish.send_replace(RouteSnapshot { routes, inventory, revision });
     }
+}
+
+/// Takes in what is waiting, without waiting for more. Whether there was anything.
+fn take_in(table: &mut Table, streams: &mut SelectAll<BoxStream<'static, Apply>>) -> bool {
+    let waiting = iter::from_fn(|| streams.next().now_or_never().flatten()).take(TURN);
+    let mut any = false;
+    for apply in waiting {
+        table.apply(apply, wall_now());
+        any = true;
+    }
+    any
 }
 
 /// How long it is until a moment. At least a moment, so that nothing turns in circles.

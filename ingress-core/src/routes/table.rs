@@ -31,7 +31,7 @@ pub(super) struct Table {
     deadlines: BTreeSet<(Timestamp, Unit)>,
     routes: OrdMap<RouteId, Arc<Assessed>>,
     touched: Touched,
-    pending: Vec<Unit>,
+    pending: BTreeSet<Unit>,
     /// What whoever it is judged for may read; `None` means everything.
     may_read: Option<Arc<dyn MayRead>>,
     /// What was looked at and may not be read.
@@ -53,7 +53,7 @@ impl Table {
             deadlines: BTreeSet::new(),
             routes: OrdMap::new(),
             touched: Touched::default(),
-            pending: Vec::new(),
+            pending: BTreeSet::new(),
         }
     }
 
@@ -102,24 +102,21 @@ impl Table {
         self.deadlines.first().map(|(moment, _)| *moment)
     }
 
-    /// Finds out which objects are to be judged, after all changes so far and at this moment.
+    /// Finds out which objects are to be judged beside those that are left, after all changes so far and at this moment.
     pub(super) fn begin(&mut self, now: Timestamp) {
         let touched = std::mem::take(&mut self.touched);
-        let mut pending: BTreeSet<Unit> = std::mem::take(&mut self.pending).into_iter().collect();
-        pending.extend(touched.objects().filter(|(kind, _)| makes_routes(*kind)).cloned());
+        self.pending.extend(touched.objects().filter(|(kind, _)| makes_routes(*kind)).cloned());
         for dependency in touched.dependencies() {
-            pending.extend(self.dependents.get(&dependency).into_iter().flatten().cloned());
+            self.pending.extend(self.dependents.get(&dependency).into_iter().flatten().cloned());
         }
-        pending.extend(
-            self.deadlines.iter().take_while(|(moment, _)| *moment <= now).map(|(_, unit)| unit.clone()),
-        );
-        self.pending = pending.into_iter().collect();
+        let due = self.deadlines.iter().take_while(|(moment, _)| *moment <= now);
+        self.pending.extend(due.map(|(_, unit)| unit.clone()));
     }
 
     /// Judges some of them. Whether there are more.
     pub(super) fn judge(&mut self, some: usize, now: Timestamp) -> bool {
-        let from = self.pending.len().saturating_sub(some);
-        for unit in self.pending.split_off(from) {
+        for _ in 0..some {
+            let Some(unit) = self.pending.pop_first() else { break };
             self.judge_one(unit, now);
         }
         !self.pending.is_empty()

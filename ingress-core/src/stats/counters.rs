@@ -45,14 +45,14 @@ pub(crate) struct RouteCounters {
 }
 
 impl RouteCounters {
-    /// So many objects are about to be judged.
-    pub(crate) fn round(&self, objects: usize) {
-        self.rounds.add(u64::from(objects > 0));
-        self.judged.add(objects as u64);
+    /// Some objects are about to be judged.
+    pub(crate) fn round(&self) {
+        self.rounds.one();
     }
 
-    /// Judging some of them took so long.
-    pub(crate) fn took(&self, time: Duration) {
+    /// So many of them were, and it took so long.
+    pub(crate) fn judged(&self, objects: usize, time: Duration) {
+        self.judged.add(objects as u64);
         self.nanoseconds.add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
     }
 
