@@ -161,28 +161,38 @@ impl<K> Default for Table<K> {
 }
 
 impl<K: Indexed> Table<K> {
-    fn insert(&mut self, key: &ObjectKey, object: &Arc<K>) {
+    /// Sets an object. Hands out the tags that nothing had, or that nothing has but it.
+    fn insert(&mut self, key: &ObjectKey, object: &Arc<K>, turned: &mut dyn FnMut(&Place)) {
         if let Some(old) = self.objects.insert(key.clone(), object.clone()) {
-            self.untag(key, &old);
+            self.untag(key, &old, turned);
         }
         object.tags(&mut |tag| {
-            self.tags.entry(place(key, K::SCOPED, tag)).or_default().insert(key.clone());
+            let place = place(key, K::SCOPED, tag);
+            match self.tags.get_mut(&place) {
+                Some(tagged) => drop(tagged.insert(key.clone())),
+                None => {
+                    turned(&place);
+                    self.tags.insert(place, OrdSet::unit(key.clone()));
+                }
+            }
         });
     }
 
-    fn remove(&mut self, key: &ObjectKey) {
+    /// Takes an object out. Hands out the tags that nothing has any more.
+    fn remove(&mut self, key: &ObjectKey, turned: &mut dyn FnMut(&Place)) {
         self.history.forget(key);
         if let Some(old) = self.objects.remove(key) {
-            self.untag(key, &old);
+            self.untag(key, &old, turned);
         }
     }
 
-    fn untag(&mut self, key: &ObjectKey, old: &K) {
+    fn untag(&mut self, key: &ObjectKey, old: &K, turned: &mut dyn FnMut(&Place)) {
         old.tags(&mut |tag| {
             let place = place(key, K::SCOPED, tag);
             if let Some(tagged) = self.tags.get_mut(&place) {
                 tagged.remove(key);
                 if tagged.is_empty() {
+                    turned(&place);
                     self.tags.remove(&place);
                 }
             }
@@ -339,7 +349,7 @@ impl Inventory {
     #[expect(private_bounds, reason = "what can be held is a closed set")]
     pub fn insert<K: Held>(&mut self, cluster: &ClusterId, object: K) {
         let key = ObjectKey::new(cluster.clone(), object.namespace(), object.name());
-        K::table_mut(self).insert(&key, &Arc::new(object));
+        K::table_mut(self).insert(&key, &Arc::new(object), &mut |_| {});
     }
 
     /// Says how well a kind is known in a whole cluster.
@@ -360,19 +370,21 @@ impl Inventory {
         let table = K::table_mut(self);
         match change {
             Change::Added(key, new) => {
-                table.insert(key, new);
+                table.insert(key, new, &mut |place| touched.presence::<K>(place));
                 touched.object::<K>(key, None, Some(new));
             }
             Change::Modified { key, old, new } => {
-                // Set in any case: its revision is new.
-                table.insert(key, new);
                 table.history.note(key, old.as_ref(), new.as_ref(), touched.now());
-                if !old.equivalent(new) {
+                if old.equivalent(new) {
+                    // Its revision is new.
+                    table.objects.insert(key.clone(), new.clone());
+                } else {
+                    table.insert(key, new, &mut |place| touched.presence::<K>(place));
                     touched.object::<K>(key, Some(old), Some(new));
                 }
             }
             Change::Deleted(key, old) => {
-                table.remove(key);
+                table.remove(key, &mut |place| touched.presence::<K>(place));
                 touched.object::<K>(key, Some(old), None);
             }
             Change::Lane(lane) => {

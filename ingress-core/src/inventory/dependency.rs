@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash};
 
-use super::{Held, Tag, place};
+use super::{Held, Place, Tag, place};
 use crate::clock::Timestamp;
 use crate::key::{ClusterId, ObjectKey};
 
@@ -20,6 +20,7 @@ const TAG: u8 = 1;
 const NAMESPACE: u8 = 2;
 const ALL: u8 = 3;
 const LANE: u8 = 4;
+const PRESENCE: u8 = 5;
 
 impl Dependency {
     fn of<K: Held>(sort: u8, what: impl Hash) -> Self {
@@ -34,6 +35,11 @@ impl Dependency {
 
     pub(super) fn tag<K: Held>(cluster: &ClusterId, namespace: Option<&str>, tag: &Tag) -> Self {
         Self::of::<K>(TAG, (cluster, namespace.unwrap_or_default(), tag))
+    }
+
+    /// On whether anything has a tag there.
+    pub(super) fn presence<K: Held>((at, tag): &Place) -> Self {
+        Self::of::<K>(PRESENCE, (at.cluster(), at.namespace().unwrap_or_default(), tag))
     }
 
     pub(super) fn namespace<K: Held>(cluster: &ClusterId, namespace: &str) -> Self {
@@ -100,6 +106,11 @@ impl Touched {
             });
         }
         self.objects.insert((K::NUMBER, key.clone()));
+    }
+
+    /// Something may have a tag there that nothing had, or nothing any more.
+    pub(super) fn presence<K: Held>(&mut self, place: &Place) {
+        self.dependencies.insert(Dependency::presence::<K>(place));
     }
 
     /// An object changed of which nothing else may be told.

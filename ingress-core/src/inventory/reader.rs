@@ -132,24 +132,12 @@ impl<'a> Reader<'a> {
     pub fn get<K: Held>(&self, namespace: Option<&str>, name: &str) -> Lookup<'a, K> {
         let key = ObjectKey::new(self.cluster.clone(), namespace, name);
         self.note(Dependency::object::<K>(&key));
-        if let Some(why) = self.withholds::<K>(namespace) {
-            self.note(Dependency::lane::<K>(self.cluster));
-            let unknown = Unknown {
-                kind: K::NAME,
-                namespace: namespace.map(str::to_owned),
-                name: Some(name.to_owned()),
-                why,
-            };
-            self.withhold(&unknown);
-            return Lookup::Unknown(unknown);
-        }
-        let unknown = self.unknown::<K>(namespace);
-        match K::table(self.inventory).objects.get(&key) {
-            Some(object) => Lookup::Found(object),
-            None => match unknown {
-                None => Lookup::Missing,
-                Some(unknown) => Lookup::Unknown(Unknown { name: Some(name.to_owned()), ..unknown }),
-            },
+        let unknown = self.unknown_of::<K>(namespace, Some(name));
+        let found = K::table(self.inventory).objects.get(&key).filter(|_| self.shows::<K>(&key));
+        match (found, unknown) {
+            (Some(object), _) => Lookup::Found(object),
+            (None, None) => Lookup::Missing,
+            (None, Some(unknown)) => Lookup::Unknown(unknown),
         }
     }
 
@@ -179,12 +167,16 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Whether any object has a tag. Costs the same however many have it.
+    /// Whether any object has a tag. Costs the same however many have it, and holds however many more come or go.
     #[must_use]
     pub fn has_tagged<K: Held>(&self, namespace: Option<&str>, tag: Tag) -> bool {
         let namespace = namespace.filter(|_| K::SCOPED && !tag.is_wide());
-        self.note(Dependency::tag::<K>(self.cluster, namespace, &tag));
         let place = (ObjectKey::new(self.cluster.clone(), namespace, ""), tag);
+        self.note(match self.may_read {
+            None => Dependency::presence::<K>(&place),
+            // Of those that there are, another may be the first that may be read.
+            Some(_) => Dependency::tag::<K>(self.cluster, namespace, &place.1),
+        });
         let mut keys = K::table(self.inventory).tags.get(&place).into_iter().flatten();
         // Whoever sees one needn't see all; that there is none is only said of all.
         keys.any(|key| self.shows::<K>(key)) || {
@@ -226,11 +218,18 @@ impl<'a> Reader<'a> {
     /// Why the kind is not known completely there; `None` when it is.
     #[must_use]
     pub fn unknown<K: Held>(&self, namespace: Option<&str>) -> Option<Unknown> {
+        self.unknown_of::<K>(namespace, None)
+    }
+
+    fn unknown_of<K: Held>(&self, namespace: Option<&str>, name: Option<&str>) -> Option<Unknown> {
         self.note(Dependency::lane::<K>(self.cluster));
         let known = || K::table(self.inventory).knowledge(self.cluster, namespace).unknown();
         let why = self.withholds::<K>(namespace).or_else(known)?;
-        let unknown = Unknown { kind: K::NAME, namespace: namespace.map(str::to_owned), name: None, why };
-        self.withhold(&unknown);
+        let (namespace, name) = (namespace.map(str::to_owned), name.map(str::to_owned));
+        let unknown = Unknown { kind: K::NAME, namespace, name, why };
+        if why == Why::Forbidden {
+            self.withheld.borrow_mut().push(unknown.clone());
+        }
         Some(unknown)
     }
 
@@ -252,12 +251,6 @@ impl<'a> Reader<'a> {
 
     fn shows<K: Held>(&self, key: &ObjectKey) -> bool {
         self.withholds::<K>(key.namespace()).is_none()
-    }
-
-    fn withhold(&self, unknown: &Unknown) {
-        if unknown.why == Why::Forbidden {
-            self.withheld.borrow_mut().push(unknown.clone());
-        }
     }
 
     /// What was asked for since this was last called, and may not be read by whom it is asked for.

@@ -30,7 +30,7 @@ fn decode<K: Kind>(json: &serde_json::Value) -> K {
 /// What can happen to a small cluster: few names, so that things meet.
 #[derive(Debug, Clone)]
 enum Happens {
-    Ingress { name: u8, namespace: u8, host: u8, path: u8, service: u8, class: Option<u8> },
+    Ingress { name: u8, namespace: u8, host: u8, path: u8, service: u8, class: Option<u8>, address: bool },
     Class { name: u8, default: bool, controller: u8 },
     Service { name: u8, namespace: u8, selects: u8, port: u8 },
     Slice { name: u8, namespace: u8, service: u8, ready: u8 },
@@ -47,8 +47,8 @@ enum Happens {
 fn happens() -> impl Strategy<Value = Happens> {
     use Happens as H;
     prop_oneof![
-        3 => (0..4_u8, 0..2_u8, 0..2_u8, 0..2_u8, 0..3_u8, prop::option::of(0..2_u8))
-            .prop_map(|(name, namespace, host, path, service, class)| H::Ingress { name, namespace, host, path, service, class }),
+        3 => (0..4_u8, 0..2_u8, 0..2_u8, 0..2_u8, 0..3_u8, prop::option::of(0..2_u8), any::<bool>())
+            .prop_map(|(name, namespace, host, path, service, class, address)| H::Ingress { name, namespace, host, path, service, class, address }),
         1 => (0..2_u8, any::<bool>(), 0..2_u8).prop_map(|(name, default, controller)| H::Class { name, default, controller }),
         2 => (0..3_u8, 0..2_u8, 0..3_u8, 0..2_u8)
             .prop_map(|(name, namespace, selects, port)| H::Service { name, namespace, selects, port }),
@@ -105,16 +105,17 @@ impl Happens {
     fn apply(&self) -> Option<Apply> {
         let ns = |namespace: &u8| format!("ns{namespace}");
         Some(match self {
-            Self::Ingress { name, namespace, host, path, service, class } => {
+            Self::Ingress { name, namespace, host, path, service, class, address } => {
                 put::<Ingress>(&serde_json::json!({
                 "metadata": {"name": format!("n{name}"), "namespace": ns(namespace), "creationTimestamp": "2026-05-31T23:57:00Z"},
                 "spec": {"ingressClassName": class.map(|class| format!("n{class}")), "rules": [{"host": format!("h{host}.example.com"),
                     "http": {"paths": [{"path": format!("/{path}"), "pathType": "Prefix",
-                        "backend": {"service": {"name": format!("n{service}"), "port": {"number": 80}}}}]}}]}}))
+                        "backend": {"service": {"name": format!("n{service}"), "port": {"number": 80}}}}]}}]},
+                "status": {"loadBalancer": {"ingress": if *address { vec![serde_json::json!({"ip": "203.0.113.7"})] } else { Vec::new() }}}}))
             }
             Self::Class { name, default, controller } => put::<IngressClass>(&serde_json::json!({
                 "metadata": {"name": format!("n{name}"), "annotations": {"ingressclass.kubernetes.io/is-default-class": default.to_string()}},
-                "spec": {"controller": format!("example.com/{controller}")}})),
+                "spec": {"controller": (["traefik.io/ingress-controller", "example.com/other"][usize::from(*controller)])}})),
             Self::Service { name, namespace, selects, port } => put::<Service>(&serde_json::json!({
                 "metadata": {"name": format!("n{name}"), "namespace": ns(namespace)},
                 "spec": {"selector": {"app": format!("a{selects}")}, "ports": [{"port": 80 + i32::from(*port), "targetPort": "web"}]}})),
@@ -244,8 +245,15 @@ fn a_change_is_judged_where_it_matters_alone() {
     let mut table = Table::new(live(), Settings::default());
     for namespace in 0..20 {
         let service = Happens::Service { name: 0, namespace, selects: 0, port: 0 };
-        let ingress =
-            Happens::Ingress { name: 0, namespace, host: namespace, path: 0, service: 0, class: Some(0) };
+        let ingress = Happens::Ingress {
+            name: 0,
+            namespace,
+            host: namespace,
+            path: 0,
+            service: 0,
+            class: Some(0),
+            address: false,
+        };
         let pod = Happens::Pod { name: 0, namespace, app: 0, ready: true, revision: 1 };
         for step in [service, ingress, pod] {
             table.apply(step.apply().unwrap(), now());
@@ -271,8 +279,16 @@ fn a_change_is_judged_where_it_matters_alone() {
 #[test]
 fn time_alone_changes_a_verdict_at_its_moment() {
     let mut table = Table::new(live(), Settings::default());
-    let class = Happens::Class { name: 0, default: false, controller: 0 };
-    let ingress = Happens::Ingress { name: 0, namespace: 0, host: 0, path: 0, service: 0, class: Some(0) };
+    let class = Happens::Class { name: 0, default: false, controller: 1 };
+    let ingress = Happens::Ingress {
+        name: 0,
+        namespace: 0,
+        host: 0,
+        path: 0,
+        service: 0,
+        class: Some(0),
+        address: false,
+    };
     table.apply(class.apply().unwrap(), now());
     table.apply(ingress.apply().unwrap(), now());
     settle(&mut table, now());

@@ -18,7 +18,17 @@ impl MayRead for Part {
 }
 
 fn part() -> impl Strategy<Value = Part> {
-    let kinds = ["Ingress", "IngressClass", "Service", "EndpointSlice", "Pod"];
+    let kinds = [
+        "Ingress",
+        "IngressClass",
+        "Service",
+        "EndpointSlice",
+        "Pod",
+        "Gateway",
+        "TLSRoute",
+        "VirtualService",
+        "IngressRoute",
+    ];
     let places = [None, Some("ns0"), Some("ns1")];
     prop::collection::vec(prop::collection::vec(prop::bool::weighted(0.4), places.len()), kinds.len())
         .prop_map(move |chosen| {
@@ -113,7 +123,15 @@ async fn what_was_looked_for_and_may_not_be_read_is_known() {
     let mut partial = routes.partial(Arc::new(ingresses));
     let mut table = Table::new(live(), Settings::default());
     for namespace in 0..2 {
-        let ingress = Happens::Ingress { name: 0, namespace, host: 0, path: 0, service: 0, class: None };
+        let ingress = Happens::Ingress {
+            name: 0,
+            namespace,
+            host: 0,
+            path: 0,
+            service: 0,
+            class: None,
+            address: false,
+        };
         table.apply(ingress.apply().unwrap(), now());
     }
     partial.follow(&RouteSnapshot { revision: 1, ..table.snapshot() }).await;
