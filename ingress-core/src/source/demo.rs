@@ -1,7 +1,7 @@
 //! A simulated cluster, for people who have none at hand, for tests and for screenshots.
 //!
-//! A company's ingresses: products with teams, stages and habits, several classes, certificates, canaries, mistakes. A seed
-//! decides all of it. Time is tokio's, so that tests can pause it, and things change at a steady rate: deployments, weights
+//! A company's ingresses: products with teams, stages and habits, several classes, certificates, canaries, mistakes; and what
+//! stands behind them, services with their pods, most of which work. A seed decides all of it. Time is tokio's, so that tests can pause it, and things change at a steady rate: deployments, weights
 //! of canaries, hosts, backends, addresses; now and then an ingress comes or goes, and rarely a namespace. The number of
 //! ingresses stays about the same for ever. [`DemoFaults`] breaks the cluster on demand.
 //!
@@ -37,11 +37,17 @@ use futures::StreamExt as _;
 
 use crate::clock::{Timestamp, wall_now};
 use crate::error::{ErrorKind, SourceError};
-use crate::inventory::routed_kinds;
 use crate::key::{ClusterId, LaneScope, Namespace, ObjectKey};
-use crate::kind::{Ingress, Kind, NamespaceRecord, Resource};
+use crate::kind::{
+    Application, BackendTlsPolicy, BackendTrafficPolicy, Certificate, CertificateRequest, Challenge,
+    ClusterIssuer, ClusterOpenReport, ClusterPolicyReport, Constraint, DeploymentMeta, EndpointSlice, Event,
+    Gateway, GatewayClass, GrpcRoute, HelmRelease, HttpRoute, Ingress, IngressClass, IngressRoute, Issuer,
+    Kind, Kustomization, NamespaceRecord, NetworkPolicy, OpenReport, Order, Pod, PolicyReport,
+    ReferenceGrant, ReplicaSetMeta, Service, TlsRoute, TlsSecret, VirtualService,
+};
 use crate::source::{Cluster, ClusterInfo, Origin, ResourceSource, WatchRequest, WatchStream};
 
+mod backing;
 mod builder;
 mod character;
 mod faults;
@@ -52,6 +58,7 @@ mod plot;
 mod routes;
 mod simulation;
 mod space;
+mod standing;
 mod vocabulary;
 mod watch;
 mod world;
@@ -107,9 +114,17 @@ impl DemoSource {
             Some(Ok(namespace)) => LaneScope::Namespace(namespace),
             _ => LaneScope::Cluster,
         };
-        self.simulation.admit(&K::resource(), &scope).await?;
+        let resource = K::resource();
+        if resource.confidential {
+            let message = format!("a {} is not handed out", resource.kind);
+            return Err(SourceError::new(ErrorKind::Configuration, message));
+        }
+        self.simulation.admit(&resource, &scope).await?;
         tokio::time::sleep(LATENCY).await;
         let known = key.cluster() == &self.simulation.cluster;
+        if K::BEHIND {
+            self.simulation.look_behind().await;
+        }
         let find = |world: &World| K::find(world, key.namespace(), key.name()).filter(|_| known);
         let Some(seedling) = self.simulation.look(find).await else {
             let message = format!("{} \"{}\" not found", K::resource().plural, key.name());
@@ -121,45 +136,47 @@ impl DemoSource {
     }
 }
 
-#[async_trait]
-impl ResourceSource<Ingress> for DemoSource {
-    async fn watch(&self, request: WatchRequest) -> Result<WatchStream<Ingress>, SourceError> {
-        self.watch_kind(request).await
-    }
-    async fn get(&self, key: &ObjectKey) -> Result<Bytes, SourceError> {
-        self.get_kind::<Ingress>(key).await
-    }
-}
-
-#[async_trait]
-impl ResourceSource<NamespaceRecord> for DemoSource {
-    async fn watch(&self, request: WatchRequest) -> Result<WatchStream<NamespaceRecord>, SourceError> {
-        self.watch_kind(request).await
-    }
-    async fn get(&self, key: &ObjectKey) -> Result<Bytes, SourceError> {
-        self.get_kind::<NamespaceRecord>(key).await
-    }
-}
-
-/// The simulation has ingresses and their namespaces. Of everything else that routes depend on nothing is known, and it says so: not
-/// that there is none.
-macro_rules! not_simulated {
+macro_rules! simulated {
     ($($kind:ident)*) => {$(
         #[async_trait]
-        impl ResourceSource<crate::kind::$kind> for DemoSource {
-            async fn watch(&self, _: WatchRequest) -> Result<WatchStream<crate::kind::$kind>, SourceError> {
-                Err(lacks(&crate::kind::$kind::resource()))
+        impl ResourceSource<$kind> for DemoSource {
+            async fn watch(&self, request: WatchRequest) -> Result<WatchStream<$kind>, SourceError> {
+                self.watch_kind(request).await
             }
-            async fn get(&self, _: &ObjectKey) -> Result<Bytes, SourceError> {
-                Err(lacks(&crate::kind::$kind::resource()))
+            async fn get(&self, key: &ObjectKey) -> Result<Bytes, SourceError> {
+                self.get_kind::<$kind>(key).await
             }
         }
     )*};
 }
-routed_kinds!(not_simulated);
+simulated! {
+    Ingress NamespaceRecord IngressClass Service EndpointSlice Pod TlsSecret NetworkPolicy Event DeploymentMeta
+    ReplicaSetMeta Certificate Issuer ClusterIssuer CertificateRequest Order Challenge
+}
 
-fn lacks(resource: &Resource) -> SourceError {
-    SourceError::new(ErrorKind::Configuration, format!("the simulated cluster has no {}", resource.plural))
+/// Kinds of which nobody has installed the definitions.
+macro_rules! not_installed {
+    ($($kind:ident)*) => {$(
+        #[async_trait]
+        impl ResourceSource<$kind> for DemoSource {
+            async fn watch(&self, request: WatchRequest) -> Result<WatchStream<$kind>, SourceError> {
+                self.simulation.admit(&$kind::resource(), &request.scope).await?;
+                Err(not_found())
+            }
+            async fn get(&self, _: &ObjectKey) -> Result<Bytes, SourceError> {
+                Err(not_found())
+            }
+        }
+    )*};
+}
+not_installed! {
+    Kustomization HelmRelease Application
+    PolicyReport ClusterPolicyReport OpenReport ClusterOpenReport Constraint Gateway GatewayClass HttpRoute GrpcRoute
+    TlsRoute ReferenceGrant BackendTlsPolicy BackendTrafficPolicy VirtualService IngressRoute
+}
+
+fn not_found() -> SourceError {
+    SourceError::from_status(404, "the server could not find the requested resource (simulated)", None)
 }
 
 #[async_trait]

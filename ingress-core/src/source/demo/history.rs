@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::backing::{Certificate, Changed, Workload};
 use super::plot::Plot;
 use super::space::Space;
 
@@ -19,6 +20,8 @@ pub(super) enum What {
     IngressGone { namespace: Arc<str>, name: Arc<str> },
     Space(Arc<Space>),
     SpaceGone { name: Arc<str> },
+    Workload(Changed<Workload>),
+    Certificate(Changed<Certificate>),
 }
 
 #[derive(Debug)]

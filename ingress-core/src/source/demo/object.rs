@@ -114,7 +114,7 @@ pub(super) enum Backend {
     },
 }
 
-#[derive(Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum Port {
     Name(&'static str),

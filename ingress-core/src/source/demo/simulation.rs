@@ -66,6 +66,13 @@ impl Simulation {
         self.started.checked_add(due.saturating_sub(self.age))
     }
 
+    /// Has what stands behind the ingresses followed from now on.
+    pub(super) async fn look_behind(&self) {
+        // From the present on, so that no watch can ask for what was before.
+        self.look(|_| ()).await;
+        self.lock().look_behind();
+    }
+
     pub(super) fn compact(&self) {
         self.lock().compact();
     }

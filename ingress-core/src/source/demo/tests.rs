@@ -305,3 +305,4 @@ proptest! {
 
 mod believable;
 mod broken;
+mod standing;

@@ -32,12 +32,23 @@ pub(super) trait Simulated: Kind {
     type Seedling: Send + 'static;
     /// The current objects of a scope.
     fn current(world: &World, scope: &LaneScope) -> Vec<Self::Seedling>;
-    /// What a change means to watches of a scope; `None` when it does not concern them.
-    fn told(what: &What, scope: &LaneScope) -> Option<Told<Self::Seedling>>;
+    /// What a change means to watches of a scope; nothing when it does not concern them.
+    fn told(what: &What, scope: &LaneScope) -> Vec<Told<Self::Seedling>>;
     /// One object by its name.
     fn find(world: &World, namespace: Option<&str>, name: &str) -> Option<Self::Seedling>;
     /// The whole object.
     fn render(seedling: &Self::Seedling) -> serde_json::Result<Vec<u8>>;
+
+    /// Whether its objects stand behind ingresses.
+    const BEHIND: bool = false;
+
+    /// What is kept of an object.
+    fn record(seedling: &Self::Seedling) -> Result<Self, SourceError> {
+        let unreadable =
+            |error| SourceError::new(ErrorKind::Malformed, "a simulated object").with_cause(error);
+        let json = Self::render(seedling).map_err(unreadable)?;
+        Self::decode_json(&mut serde_json::Deserializer::from_slice(&json)).map_err(unreadable)
+    }
 }
 
 pub(super) enum Told<S> {
@@ -45,7 +56,7 @@ pub(super) enum Told<S> {
     Deleted { namespace: Option<Arc<str>>, name: Arc<str> },
 }
 
-fn covers(scope: &LaneScope, namespace: &str) -> bool {
+pub(super) fn covers(scope: &LaneScope, namespace: &str) -> bool {
     scope.namespace().is_none_or(|wanted| wanted.as_str() == namespace)
 }
 
@@ -56,13 +67,13 @@ impl Simulated for Ingress {
         world.plots(scope.namespace().map(|namespace| namespace.as_str())).cloned().collect()
     }
 
-    fn told(what: &What, scope: &LaneScope) -> Option<Told<Plot>> {
+    fn told(what: &What, scope: &LaneScope) -> Vec<Told<Plot>> {
         match what {
-            What::Ingress(plot) if covers(scope, &plot.space.name) => Some(Told::Applied(plot.clone())),
+            What::Ingress(plot) if covers(scope, &plot.space.name) => vec![Told::Applied(plot.clone())],
             What::IngressGone { namespace, name } if covers(scope, namespace) => {
-                Some(Told::Deleted { namespace: Some(namespace.clone()), name: name.clone() })
+                vec![Told::Deleted { namespace: Some(namespace.clone()), name: name.clone() }]
             }
-            _ => None,
+            _ => Vec::new(),
         }
     }
 
@@ -83,11 +94,11 @@ impl Simulated for NamespaceRecord {
         world.spaces().cloned().collect()
     }
 
-    fn told(what: &What, _: &LaneScope) -> Option<Told<Arc<Space>>> {
+    fn told(what: &What, _: &LaneScope) -> Vec<Told<Arc<Space>>> {
         match what {
-            What::Space(space) => Some(Told::Applied(space.clone())),
-            What::SpaceGone { name } => Some(Told::Deleted { namespace: None, name: name.clone() }),
-            _ => None,
+            What::Space(space) => vec![Told::Applied(space.clone())],
+            What::SpaceGone { name } => vec![Told::Deleted { namespace: None, name: name.clone() }],
+            _ => Vec::new(),
         }
     }
 
@@ -98,12 +109,6 @@ impl Simulated for NamespaceRecord {
     fn render(space: &Arc<Space>) -> serde_json::Result<Vec<u8>> {
         space.render()
     }
-}
-
-fn record<K: Simulated>(seedling: &K::Seedling) -> Result<K, SourceError> {
-    let unreadable = |error| SourceError::new(ErrorKind::Malformed, "a simulated object").with_cause(error);
-    let json = K::render(seedling).map_err(unreadable)?;
-    K::decode_json(&mut serde_json::Deserializer::from_slice(&json)).map_err(unreadable)
 }
 
 /// What a look into the world gave: what happened, up to where, and when there is something next.
@@ -137,8 +142,11 @@ impl<K: Simulated> Watch<K> {
         request: WatchRequest,
     ) -> Result<Self, SourceError> {
         let WatchRequest { scope, resume } = request;
+        if K::BEHIND {
+            simulation.look_behind().await;
+        }
         let (cursor, phase) = match resume {
-            Some(revision) => (resume_point(&simulation, &revision).await?, Phase::Following),
+            Some(revision) => (resume_point::<K>(&simulation, &revision).await?, Phase::Following),
             None => {
                 let see = |world: &World| (world.revision, K::current(world, &scope).into_iter());
                 let (revision, rest) = simulation.look(see).await;
@@ -177,7 +185,7 @@ impl<K: Simulated> Watch<K> {
 
     async fn list(&mut self) -> Result<Vec<WatchEvent<K>>, SourceError> {
         let Phase::Listing { rest, revision } = &mut self.phase else { return Ok(Vec::new()) };
-        let listed = rest.by_ref().take(BATCH).map(|seedling| record(&seedling).map(WatchEvent::Listed));
+        let listed = rest.by_ref().take(BATCH).map(|seedling| K::record(&seedling).map(WatchEvent::Listed));
         let mut events = listed.collect::<Result<Vec<_>, _>>()?;
         if rest.len() == 0 {
             events.push(WatchEvent::Synced(mark(*revision)));
@@ -228,32 +236,41 @@ fn news<K: Simulated>(
     scope: &LaneScope,
     cursor: u64,
 ) -> Result<News<K::Seedling>, SourceError> {
-    let Some(events) = world.history.after(cursor) else {
-        return Err(expired(cursor, world.history.floor()));
+    let floor = world.floor(K::BEHIND);
+    let Some(events) = world.history.after(cursor).filter(|_| cursor >= floor) else {
+        return Err(expired(cursor, floor));
     };
-    let concerning = events.filter_map(|event| Some((event.revision, K::told(&event.what, scope)?)));
-    let told: Vec<_> = concerning.take(BATCH).collect();
-    let reached = match told.last() {
-        Some((revision, _)) if told.len() == BATCH => *revision,
-        _ => world.revision,
-    };
+    let mut told: Vec<(u64, _)> = Vec::new();
+    let mut reached = world.revision;
+    for event in events {
+        // What happens at one revision is told in one batch: a watch can't resume from the midst of it.
+        if let Some((last, _)) = told.last().filter(|(last, _)| told.len() >= BATCH && *last < event.revision)
+        {
+            reached = *last;
+            break;
+        }
+        told.extend(K::told(&event.what, scope).into_iter().map(|told| (event.revision, told)));
+    }
     Ok((told, reached, world.due()))
 }
 
 fn event<K: Simulated>((revision, told): (u64, Told<K::Seedling>)) -> Result<WatchEvent<K>, SourceError> {
     Ok(match told {
-        Told::Applied(seedling) => WatchEvent::Applied(record(&seedling)?),
+        Told::Applied(seedling) => WatchEvent::Applied(K::record(&seedling)?),
         Told::Deleted { namespace, name } => {
             WatchEvent::Deleted(Tombstone::new(namespace.as_deref(), &name, mark(revision)))
         }
     })
 }
 
-async fn resume_point(simulation: &Simulation, revision: &Revision) -> Result<u64, SourceError> {
+async fn resume_point<K: Simulated>(
+    simulation: &Simulation,
+    revision: &Revision,
+) -> Result<u64, SourceError> {
     let Ok(from) = revision.as_str().parse::<u64>() else {
         return Err(SourceError::from_status(400, "resourceVersion: must be a number", None));
     };
-    let (floor, now) = simulation.look(|world| (world.history.floor(), world.revision)).await;
+    let (floor, now) = simulation.look(|world| (world.floor(K::BEHIND), world.revision)).await;
     match from {
         from if from < floor => Err(expired(from, floor)),
         from if from > now => {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 
+use super::backing::{Backings, Certificate, Workload};
 use super::builder::Settings;
 use super::character::{self, Character, Dice};
 use super::history::{Event, History, What};
@@ -48,6 +49,8 @@ pub(super) struct World {
     index: BTreeMap<Arc<str>, BTreeMap<Arc<str>, usize>>,
     steps: VecDeque<Step>,
     pub(super) history: History,
+    /// What stands behind the ingresses, once somebody looks at it.
+    backings: Option<Backings>,
 }
 
 impl World {
@@ -68,6 +71,7 @@ impl World {
             index: BTreeMap::new(),
             steps: VecDeque::new(),
             history: History::new(settings.history, revision),
+            backings: None,
             dice,
         };
         world.settle(settings);
@@ -226,7 +230,33 @@ impl World {
     }
 
     fn log(&mut self, revision: u64, what: What) {
-        self.history.push(Event { revision, what });
+        let behind = self.backings.as_mut().map(|backings| backings.follow(&what, revision));
+        for what in std::iter::once(what).chain(behind.into_iter().flatten()) {
+            self.history.push(Event { revision, what });
+        }
+    }
+
+    /// Begins to follow what stands behind the ingresses, unless it does.
+    pub(super) fn look_behind(&mut self) {
+        if self.backings.is_none() {
+            self.backings = Some(Backings::of(self.plots(None), self.base, self.revision));
+        }
+    }
+
+    /// The least revision that everything after is still known of; of what stands behind ingresses, if that is meant.
+    pub(super) fn floor(&self, behind: bool) -> u64 {
+        let since = self.backings.as_ref().filter(|_| behind).map_or(0, |backings| backings.since);
+        self.history.floor().max(since)
+    }
+
+    /// The workloads of a namespace, or of all, in order.
+    pub(super) fn workloads(&self, namespace: Option<&str>) -> impl Iterator<Item = &Arc<Workload>> {
+        self.backings.iter().flat_map(move |backings| backings.workloads(namespace))
+    }
+
+    /// The certificates of a namespace, or of all, in order.
+    pub(super) fn certificates(&self, namespace: Option<&str>) -> impl Iterator<Item = &Arc<Certificate>> {
+        self.backings.iter().flat_map(move |backings| backings.certificates(namespace))
     }
 
     /// Makes every revision so far too old to resume from, and every running watch with it.
