@@ -325,18 +325,20 @@ async fn typed_kinds_fall_back_too() {
 
 #[cfg(feature = "demo")]
 #[tokio::test(start_paused = true)]
-async fn a_hub_that_watches_routes_judges_them_by_what_it_may_see() {
+async fn a_hub_that_watches_routes_judges_them() {
     let demo = crate::DemoSource::builder().ingresses(5).build().unwrap();
     assert!(Hub::builder(demo.clone()).start().routes().is_none());
     let hub = Hub::builder(demo.clone()).routes(demo).unwrap().start();
     let (snapshot, mut deltas) = hub.routes().unwrap().subscribe();
+    let verdicts = |known: &crate::routes::RouteSnapshot| -> Vec<_> {
+        known.iter().map(|assessed| assessed.diagnosis.verdict).collect()
+    };
     let mut known = snapshot;
-    while known.len() < 5 {
+    // Once all that stands behind them was read, it is said of some that they work.
+    while !verdicts(&known).contains(&crate::diagnose::Verdict::Ok) {
         known = deltas.next().await.unwrap().0;
     }
-    // It has no services, so nobody can say whether anything answers.
-    let verdicts: Vec<_> = known.iter().map(|assessed| assessed.diagnosis.verdict).collect();
-    assert!(!verdicts.contains(&crate::diagnose::Verdict::Ok), "{verdicts:?}");
+    assert!(known.len() >= 5, "{:?}", verdicts(&known));
     hub.shutdown().await;
     while deltas.next().await.is_some() {}
 }
