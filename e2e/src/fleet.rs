@@ -179,37 +179,6 @@ impl<'lab> Fleet<'lab> {
         .await
     }
 
-    /// Waits until every replica says the same of all routes, and this code of so many.
-    ///
-    /// # Errors
-    ///
-    /// When they do not in time.
-    pub async fn judge(&self, code: &str, expected: usize) -> Result<()> {
-        wait::until(&format!("{expected} routes with {code}"), wait::PATIENCE, async || {
-            let mut first = None;
-            for replica in &self.replicas {
-                let list = replica.dashboard.rest().get("/api/routes?limit=500").await?.json()?;
-                let routes =
-                    list.pointer("/items").and_then(serde_json::Value::as_array).context("no routes")?;
-                let told = |key| routes.iter().map(|route| route.get(key).cloned()).collect::<Vec<_>>();
-                let codes = told("codes");
-                let has = |codes: &&Option<serde_json::Value>| {
-                    codes.as_ref().and_then(|codes| codes.as_array()?.iter().find(|it| *it == code)).is_some()
-                };
-                let found = codes.iter().filter(has).count();
-                anyhow::ensure!(found == expected, "{} tells of {found}: {list}", replica.name);
-                let told = (told("id"), told("verdict"), codes);
-                anyhow::ensure!(
-                    *first.get_or_insert_with(|| told.clone()) == told,
-                    "{} differs",
-                    replica.name
-                );
-            }
-            Ok(true)
-        })
-        .await
-    }
-
     /// Waits until these viewers see the cluster as it is, live, and tells how long that took.
     ///
     /// # Errors

@@ -9,7 +9,6 @@ use e2e::objects::{self, name};
 use e2e::redis::RedisServer;
 use e2e::sse::SseClient;
 use e2e::wait::{self, PATIENCE};
-use k8s_openapi::api::networking::v1::{IngressClass, IngressClassSpec};
 use tokio::time::{Instant, sleep};
 
 const LIMIT: Duration = Duration::from_secs(180);
@@ -58,46 +57,6 @@ fn eight_replicas_watch_as_much_as_one_and_number_alike() -> Result<()> {
         ensure!(ids.iter().all(|id| *id == ids[0]), "one change, several numbers: {ids:?}");
         ensure!(resets(&viewers) == 0, "somebody was reset");
         Ok(())
-    })
-}
-
-#[test]
-fn replicas_judge_routes_alike_and_each_kind_is_watched_once() -> Result<()> {
-    fleet_scenario(async |lab| {
-        let redis = RedisServer::start(lab, "redis").await?;
-        let mut fleet = Fleet::set(lab, redis.port(), 4, 40, &["--routes"]).await?;
-        for (group, plural) in [
-            ("networking.k8s.io", "ingressclasses"),
-            ("", "services"),
-            ("discovery.k8s.io", "endpointslices"),
-            ("", "pods"),
-        ] {
-            fleet.account.allow_resource(&fleet.client, group, plural).await?;
-        }
-        fleet.add().await?;
-        let watches = fleet.settled_watches().await?;
-        fleet.add().await?;
-        fleet.add().await?;
-        fleet.watches(watches).await?;
-        eprintln!("{watches} watches, the API server's own among them, with 1 and 3 replicas");
-        // Of each ingress there are three routes, and every third one names another class. A class comes, and another when the one that
-        // watches was killed: what names it is judged anew by all.
-        fleet.judge("ING002", 120).await?;
-        let classes = kube::Api::<IngressClass>::all(fleet.client.clone());
-        let class = |name: &str| IngressClass {
-            metadata: kube::api::ObjectMeta { name: Some(name.to_owned()), ..Default::default() },
-            spec: Some(IngressClassSpec {
-                controller: Some("example.com/controller".to_owned()),
-                parameters: None,
-            }),
-        };
-        classes.create(&kube::api::PostParams::default(), &class("nginx")).await?;
-        fleet.judge("ING002", 42).await?;
-        let holder = fleet.holder().await?;
-        fleet.kill(holder)?;
-        classes.create(&kube::api::PostParams::default(), &class("internal")).await?;
-        fleet.judge("ING002", 0).await?;
-        fleet.watches(watches).await
     })
 }
 

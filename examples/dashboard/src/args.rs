@@ -110,7 +110,7 @@ pub(crate) struct Args {
 
     /// Watch what routes depend on, too (services, endpoints, pods, the public part of TLS secrets, gateways, …), and say of every route
     /// whether it works, and if not, why: under `/api/routes`. What may not be read is told as unknown.
-    #[arg(long, env = "DASHBOARD_ROUTES", value_parser = BoolishValueParser::new())]
+    #[arg(long, env = "DASHBOARD_ROUTES", value_parser = BoolishValueParser::new(), conflicts_with = "fleet")]
     pub(crate) routes: bool,
 
     /// How long to wait before asking again for a namespace that the cluster refuses, such as 500ms, 2s or 5m; 2 s at

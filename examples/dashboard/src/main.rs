@@ -23,9 +23,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use ingress_cache::fleet::Fleet;
 use ingress_core::resilience::backoff::{BackoffPolicy, Jitter};
-use ingress_core::{Hub, HubBuilder, Namespace, RouteSource, Scope};
+use ingress_core::{Hub, HubBuilder, Namespace, Scope};
 use ingress_http::{Dashboard, DashboardBuilder};
 use tokio::task::JoinSet;
 
@@ -80,8 +79,8 @@ async fn run(args: &Args) -> Result<(), Failure> {
         None => Hub::builder(source),
     };
     let builder = match (kube, demo) {
-        (Some(kube), _) if args.routes => with_routes(builder, fleet.as_ref(), kube)?,
-        (_, Some(demo)) if args.routes => with_routes(builder, fleet.as_ref(), demo)?,
+        (Some(kube), _) if args.routes => builder.routes(kube).map_err(Failure::configuration)?,
+        (_, Some(demo)) if args.routes => builder.routes(demo).map_err(Failure::configuration)?,
         _ => builder,
     };
     let hub = hub(args, shared.as_ref(), builder)?.start();
@@ -113,19 +112,6 @@ fn hub(args: &Args, shared: Option<&SharedCache>, builder: HubBuilder) -> Result
         builder = builder.denied_backoff(steady(wait).map_err(Failure::configuration)?);
     }
     Ok(cache::keep(args, shared, builder))
-}
-
-/// What routes depend on is the fleet's as ingresses are: one replica watches each kind, and all judge by what it saw.
-fn with_routes(
-    builder: HubBuilder,
-    fleet: Option<&Fleet>,
-    source: impl RouteSource,
-) -> Result<HubBuilder, Failure> {
-    match fleet {
-        Some(fleet) => builder.routes(fleet.source(source)),
-        None => builder.routes(source),
-    }
-    .map_err(Failure::configuration)
 }
 
 /// Always the same wait, give or take: lanes that were refused together shall not ask together for ever.
