@@ -19,6 +19,8 @@ use crate::fixture::cluster;
 
 mod fake;
 
+/// How many seconds a token lasts that expires soon. It counts in whole ones: the first may be over already.
+const BRIEFLY: u64 = 4;
 const REDIRECT: &str = "https://here.example/routes/auth/callback";
 
 /// A router below `/routes`, and a browser that looks at it.
@@ -99,13 +101,15 @@ impl Stage {
         self.get(&format!("/routes/auth/callback?{query}")).await
     }
 
-    /// Begins, comes back, and waits until the token that it came back with has expired.
-    async fn sign_in_and_expire(&mut self) {
-        // Tokens count in whole seconds: the first may be over already.
-        const LASTS: u64 = 4;
-        self.fake.set(|world| world.lasts = LASTS.cast_signed());
+    /// Begins, and comes back with a token that expires soon.
+    async fn sign_in_briefly(&mut self) {
+        self.fake.set(|world| world.lasts = BRIEFLY.cast_signed());
         self.sign_in().await.location();
-        tokio::time::sleep(std::time::Duration::from_millis(LASTS * 1000 + 100)).await;
+    }
+
+    /// Waits until a token that expires soon has.
+    async fn expire(&self) {
+        tokio::time::sleep(std::time::Duration::from_millis(BRIEFLY * 1000 + 100)).await;
     }
 
     async fn user(&mut self) -> Value {
@@ -375,7 +379,8 @@ async fn a_wrong_secret_is_the_operators_problem() {
 async fn an_expired_session_is_renewed_once_for_all_that_bring_it() {
     let mut stage = Stage::set().await;
     stage.fake.set(|world| world.refresh = Some("refresh-0".into()));
-    stage.sign_in_and_expire().await;
+    stage.sign_in_briefly().await;
+    stage.expire().await;
     stage.fake.set(|world| {
         (world.lasts, world.slow) = (600, std::time::Duration::from_millis(100));
         world.claims = json!({"groups": ["ops"]});
@@ -403,7 +408,8 @@ async fn an_expired_session_is_renewed_once_for_all_that_bring_it() {
 async fn a_request_that_goes_away_does_not_take_the_renewal_along() {
     let mut stage = Stage::set().await;
     stage.fake.set(|world| world.refresh = Some("refresh-0".into()));
-    stage.sign_in_and_expire().await;
+    stage.sign_in_briefly().await;
+    stage.expire().await;
     stage.fake.set(|world| (world.lasts, world.slow) = (600, std::time::Duration::from_millis(200)));
     let left =
         tokio::time::timeout(std::time::Duration::from_millis(50), stage.get("/routes/api/info")).await;
@@ -417,7 +423,8 @@ async fn a_session_that_can_not_be_renewed_ends() {
     let refused = async |change: Value, refusal: u16| {
         let mut stage = Stage::set().await;
         stage.fake.set(|world| world.refresh = Some("refresh-0".into()));
-        stage.sign_in_and_expire().await;
+        stage.sign_in_briefly().await;
+        stage.expire().await;
         stage.fake.set(|world| {
             world.lasts = 600;
             world.down = change["down"] == true;
@@ -432,7 +439,9 @@ async fn a_session_that_can_not_be_renewed_ends() {
     // Without a refresh token there is nothing to try.
     let alone = async {
         let mut stage = Stage::set().await;
-        stage.sign_in_and_expire().await;
+        stage.sign_in_briefly().await;
+        assert_eq!(stage.user().await, "ann-7");
+        stage.expire().await;
         stage.get("/routes/api/info").await.is_problem(401, "unauthenticated", "expired");
         assert_eq!(stage.fake.look(|world| world.renewals), 0);
     };
