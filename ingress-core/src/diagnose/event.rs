@@ -14,6 +14,8 @@ use crate::route::ObjectRef;
 const PODS: usize = 10;
 /// How many different reasons are told of one object.
 const REASONS: usize = 3;
+/// How many characters are told of a message: several stand in one finding.
+const MESSAGE: usize = 200;
 
 /// Looks at the events about a service and its pods, as part of the step that is about the pods.
 pub(super) fn examine(exam: &mut Exam<'_, '_>, service: &ObjectRef, pods: &Many<'_, Pod>) {
@@ -70,5 +72,6 @@ fn says(event: &Event) -> String {
     } else {
         format!(" ({})", event.reporting_component)
     };
-    format!("{}{who}: {}", event.reason, words::of(&event.message)).trim_end_matches([':', ' ']).to_owned()
+    let message = words::within(&event.message, MESSAGE);
+    format!("{}{who}: {message}", event.reason).trim_end_matches([':', ' ']).to_owned()
 }

@@ -7,8 +7,13 @@ const ENOUGH: usize = 300;
 
 /// A saying on one line, cut, and without its full stop.
 pub(super) fn of(text: &str) -> String {
+    within(text, ENOUGH)
+}
+
+/// The same with so many characters at most.
+pub(super) fn within(text: &str, most: usize) -> String {
     let mut words: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if let Some((end, _)) = words.char_indices().nth(ENOUGH) {
+    if let Some((end, _)) = words.char_indices().nth(most) {
         words.truncate(end);
     }
     words.truncate(words.trim_end_matches(['.', ' ']).len());
@@ -37,6 +42,7 @@ mod tests {
         assert_eq!(of("  one\n two. three. "), "one two. three");
         assert_eq!(of("..."), "");
         assert_eq!(of(&"é".repeat(ENOUGH + 1)), "é".repeat(ENOUGH));
+        assert_eq!(within("ééé", 2), "éé");
         assert_eq!((in_brackets(" . "), in_brackets("no room.")), (String::new(), " (no room)".to_owned()));
     }
 }

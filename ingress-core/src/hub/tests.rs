@@ -1,4 +1,6 @@
 use super::*;
+#[cfg(feature = "files")]
+use crate::diagnose::{StepKind, Verdict};
 use crate::key::Namespace;
 use crate::kind::Resource;
 use crate::source::scripted::{self, asked};
@@ -321,6 +323,33 @@ async fn typed_kinds_fall_back_too() {
     let Some(Update::Changes(batch)) = deltas.next().await else { panic!("ended") };
     let told: Vec<_> = batch.changes.iter().filter(|change| !matches!(change, Change::Lane(_))).collect();
     assert!(matches!(&*told, [Change::Added(key, _)] if key.name() == "till"), "{told:?}");
+}
+
+#[cfg(feature = "files")]
+#[tokio::test]
+async fn a_hub_that_sees_no_pods_says_of_nothing_that_it_works() {
+    let folder = tempfile::tempdir().unwrap();
+    let ingress = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: cart, namespace: shop}\nspec:\n  \
+                   defaultBackend: {service: {name: cart, port: {number: 80}}}\n";
+    let service = "apiVersion: v1\nkind: Service\nmetadata: {name: cart, namespace: shop}\nspec:\n  \
+                   selector: {app: cart}\n  ports: [{port: 80}]\n";
+    std::fs::write(folder.path().join("cart.yaml"), format!("{ingress}---\n{service}")).unwrap();
+    let files = crate::FilesSource::new([folder.path()]);
+    let hub = Hub::builder(files.clone()).routes(files).unwrap().start();
+    let (mut known, mut deltas) = hub.routes().unwrap().subscribe();
+    // Until all that can be read was read: that there is such a service is known then, and what stands behind it isn't.
+    let backed = |known: &crate::routes::RouteSnapshot| {
+        let assessed = known.iter().next()?;
+        let steps = &assessed.diagnosis.steps;
+        let state = |kind| steps.iter().find(|step| step.kind == kind).map(|step| step.state);
+        Some((assessed.diagnosis.verdict, state(StepKind::Backend)?, state(StepKind::Endpoints)?))
+    };
+    while backed(&known).is_none_or(|(_, service, _)| service != Verdict::Ok) {
+        assert!(backed(&known).is_none_or(|(verdict, ..)| verdict != Verdict::Ok), "{:?}", backed(&known));
+        known = deltas.next().await.unwrap().0;
+    }
+    assert_eq!(backed(&known), Some((Verdict::Unknown, Verdict::Ok, Verdict::Unknown)));
+    hub.shutdown().await;
 }
 
 #[cfg(feature = "demo")]

@@ -336,17 +336,6 @@ impl Simulated for TlsSecret {
         world.certificates(namespace).find(|certificate| &*certificate.name == name).cloned()
     }
 
-    /// Without data: the simulation has certificates, and no keys.
-    fn render(certificate: &Arc<backing::Certificate>) -> serde_json::Result<Vec<u8>> {
-        serde_json::to_vec(&json!({
-            "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls",
-            "metadata": {
-                "name": &*certificate.name, "namespace": &*certificate.namespace,
-                "resourceVersion": certificate.revision.to_string(), "creationTimestamp": timestamp(certificate.created),
-            },
-        }))
-    }
-
     fn record(certificate: &Arc<backing::Certificate>) -> Result<Self, SourceError> {
         let time = |seconds| Time { seconds, ..Time::default() };
         let metadata = Metadata {

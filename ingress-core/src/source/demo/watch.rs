@@ -36,11 +36,13 @@ pub(super) trait Simulated: Kind {
     fn told(what: &What, scope: &LaneScope) -> Vec<Told<Self::Seedling>>;
     /// One object by its name.
     fn find(world: &World, namespace: Option<&str>, name: &str) -> Option<Self::Seedling>;
-    /// The whole object.
-    fn render(seedling: &Self::Seedling) -> serde_json::Result<Vec<u8>>;
-
     /// Whether its objects stand behind ingresses.
     const BEHIND: bool = false;
+
+    /// The whole object. A kind whose objects are never handed out has none to render.
+    fn render(_: &Self::Seedling) -> serde_json::Result<Vec<u8>> {
+        Err(serde::ser::Error::custom("it is never written"))
+    }
 
     /// What is kept of an object.
     fn record(seedling: &Self::Seedling) -> Result<Self, SourceError> {
