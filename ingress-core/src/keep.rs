@@ -96,7 +96,9 @@ async fn save<K: Kind>(keep: &dyn Keep, name: &str, store: &Store<K>, saved: u64
         return saved;
     }
     let ordinal = snapshot.ordinal();
-    let written = tokio::task::spawn_blocking(move || write(&snapshot)).await;
+    // Boxed, so that what runs it is compiled once.
+    let work: Box<dyn FnOnce() -> Bytes + Send> = Box::new(move || write(&snapshot));
+    let written = tokio::task::spawn_blocking(work).await;
     if let Ok(state) = written {
         keep.save(name, state).await;
     }

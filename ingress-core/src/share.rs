@@ -10,6 +10,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tokio::task::JoinSet;
 
@@ -122,7 +123,7 @@ impl<K: Kind> Watcher<K> {
             aggregator.take_over(known);
         }
         let mut task = JoinSet::new();
-        task.spawn(aggregator.published().run());
+        task.spawn(aggregator.published().run().boxed());
         Watching { store, _task: task }
     }
 }

@@ -7,6 +7,7 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tokio::task::{AbortHandle, JoinSet};
 
@@ -36,7 +37,7 @@ pub(super) struct Stores<'a> {
 }
 
 impl Stores<'_> {
-    /// Starts to keep a store of a kind current.
+    /// Starts to keep a store of a kind current. Its futures are boxed, so that tokio's tasks are not compiled anew for each kind.
     pub(super) fn start<K: Kind>(&mut self, feeds: Vec<Feed<K>>, plan: Plan) -> Store<K> {
         if let Some(share) = shared_by(&feeds) {
             let watcher = Watcher::new(feeds, plan, self.policy.clone(), self.history);
@@ -49,11 +50,11 @@ impl Stores<'_> {
         if let Some(keep) = self.keep.filter(|_| !K::STORED.is_empty()) {
             let recall = Box::pin(keep::recall(keep.clone()));
             aggregator = aggregator.recalling(recall, self.recalling.clone());
-            self.running.push(self.tasks.spawn(keep::run(keep.clone(), store.clone())));
+            self.running.push(self.tasks.spawn(keep::run(keep.clone(), store.clone()).boxed()));
             let (keep, store) = (keep.clone(), store.clone());
             self.last.push(LastSave(Box::new(move || Box::pin(keep::last(keep, store)))));
         }
-        self.running.push(self.tasks.spawn(aggregator.run()));
+        self.running.push(self.tasks.spawn(aggregator.run().boxed()));
         store
     }
 }

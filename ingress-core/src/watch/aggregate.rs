@@ -19,6 +19,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
@@ -312,7 +313,7 @@ impl<K: Kind> Aggregator<K> {
             policy: self.policy.clone(),
             out: self.out.clone(),
         };
-        let task = self.tasks.spawn(lane.run());
+        let task = self.tasks.spawn(lane.run().boxed());
         let objects = self.writer.state().range(cluster, id.scope.namespace()).count();
         gauges.set_objects(objects);
         self.lanes.insert(id, Slot { run: self.runs, task, gauges, objects });
