@@ -67,6 +67,7 @@ class MockServer {
   readonly #cluster: FakeCluster;
   readonly #people: People;
   readonly #clients = new Set<ServerResponse>();
+  readonly #routeClients = new Set<ServerResponse>();
   readonly #started = Date.now();
   #scenario: Scenario = 'live';
   #since = new Date();
@@ -88,6 +89,9 @@ class MockServer {
     }
     setInterval(() => {
       this.#write(': heartbeat\n\n');
+      for (const client of this.#routeClients) {
+        client.write(': heartbeat\n\n');
+      }
     }, HEARTBEAT).unref();
   }
 
@@ -126,6 +130,8 @@ class MockServer {
       });
     } else if (/^\/api\/ingresses\/[^/]+\/[^/]+\/yaml$/.test(path)) {
       this.#yaml(path, response);
+    } else if (path === '/api/routes/stream') {
+      this.#routeStream(response);
     } else if (path.startsWith('/api/routes')) {
       this.#routes(path, new URL(request.url ?? '/', 'http://mock').searchParams, response);
     } else if (path.startsWith('/mock/')) {
@@ -168,6 +174,10 @@ class MockServer {
       for (const client of this.#clients) {
         this.#begin(client);
       }
+    }
+    for (const client of this.#routeClients) {
+      client.write(event('reset', { reason: 'resume-expired' }));
+      this.#beginRoutes(client);
     }
     response.end(`${scenario}\n`);
   }
@@ -218,6 +228,24 @@ class MockServer {
     });
   }
 
+  /** Verdicts, which change with the scenario alone. */
+  #routeStream(response: ServerResponse): void {
+    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+    response.write('retry: 1000\n\n');
+    this.#beginRoutes(response);
+    this.#routeClients.add(response);
+    response.on('close', () => {
+      this.#routeClients.delete(response);
+    });
+  }
+
+  #beginRoutes(response: ServerResponse): void {
+    const staleSince = this.#scenario === 'stale' ? { demo: this.#since.toISOString() } : {};
+    const items = this.#items().flatMap((item, at) => routesOf(item, at));
+    response.write(event('stale', { staleSince, unknown: [] }));
+    response.write(event('snapshot', { revision: this.#revision(), items, done: true }, this.#revision()));
+  }
+
   #begin(response: ServerResponse): void {
     for (const lane of this.#lanes()) {
       response.write(event('lane', lane));
@@ -257,6 +285,10 @@ class MockServer {
       client.end();
     }
     this.#clients.clear();
+    for (const client of this.#routeClients) {
+      client.end(event('end', { reason }));
+    }
+    this.#routeClients.clear();
   }
 
   #items(): Item[] {

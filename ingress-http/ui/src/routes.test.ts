@@ -2,25 +2,10 @@
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { diagnosisOf } from '../dev/routes';
-import type { Route, Verdict } from './lib/api/wire';
-import { item, lane, problem } from './test/fixtures';
+import type { Route } from './lib/api/wire';
+import { item, lane, problem, route } from './test/fixtures';
 import { Page } from './test/page';
 import type { Answers } from './test/server';
-
-function route(name: string, verdict: Verdict, path = '/'): Route {
-  return {
-    id: `${name}${path}`.replaceAll('/', '-'),
-    cluster: 'prod',
-    kind: 'Ingress',
-    namespace: 'shop',
-    name,
-    host: `${name}.example.com`,
-    path: { text: path, type: 'Prefix' },
-    method: null,
-    verdict,
-    fault: verdict === 'broken' ? 'backend' : null,
-  };
-}
 
 function list(...items: Route[]): Response {
   return Response.json({ items, staleSince: {} });

@@ -1,4 +1,4 @@
-import type { Item, Lane, PartialEntry } from '../lib/api/wire';
+import type { Item, Lane, PartialEntry, Route, Verdict } from '../lib/api/wire';
 import type { LaneSummary } from '../lib/store/lanes';
 
 /** An ingress with one host and one path, and whatever a test says of it. */
@@ -27,6 +27,22 @@ export function item(name: string, change: Partial<Item> = {}): Item {
     labels: {},
     annotations: {},
     ...change,
+  };
+}
+
+/** A route of the ingress of that name. */
+export function route(name: string, verdict: Verdict, path = '/'): Route {
+  return {
+    id: `${name}${path}`.replaceAll('/', '-'),
+    cluster: 'prod',
+    kind: 'Ingress',
+    namespace: 'shop',
+    name,
+    host: `${name}.example.com`,
+    path: { text: path, type: 'Prefix' },
+    method: null,
+    verdict,
+    fault: verdict === 'broken' ? 'backend' : null,
   };
 }
 

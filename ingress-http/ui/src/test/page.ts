@@ -19,15 +19,16 @@ export class Page {
   readonly #stop: () => void;
   readonly #app: Record<string, unknown>;
 
-  constructor(answers: Answers = {}) {
-    this.server = new FakeServer({
+  constructor(answers: Answers = {}, judgesRoutes = false) {
+    const known: Answers = {
       '/api/info': () => new Response(JSON.stringify(INFO)),
       '/api/ingresses': () => new Response('{"partial":[]}'),
       '/auth/session': () => new Response('{"authentication":"none","user":null}'),
       '/api/health': () => new Response('{}', { status: 404 }),
       '/api/ingresses/shop/cart/yaml': () => new Response('kind: Ingress\nmetadata:\n  resourceVersion: "1"\n'),
       ...answers,
-    });
+    };
+    this.server = new FakeServer(known, judgesRoutes);
     const dashboard = new Dashboard({
       client: new ApiClient('http://localhost/', this.server.fetch),
       fetch: this.server.fetch,

@@ -73,32 +73,47 @@ export type Answers = Record<string, (request: FakeRequest) => Response>;
  */
 export class FakeServer {
   readonly streams: FakeStream[] = [];
+  /** The requests for the stream of routes; there are none unless the server judges routes. */
+  readonly routeStreams: FakeStream[] = [];
   readonly requests: FakeRequest[] = [];
   readonly fetch: typeof fetch;
 
-  constructor(answers: Answers = {}) {
+  constructor(answers: Answers = {}, judgesRoutes = false) {
     this.fetch = (input, init = {}) => {
       const url = new URL(input instanceof Request ? input.url : input);
-      if (!url.pathname.endsWith('/api/ingresses/stream')) {
+      const streams = url.pathname.endsWith('/api/ingresses/stream')
+        ? this.streams
+        : judgesRoutes && url.pathname.endsWith('/api/routes/stream')
+          ? this.routeStreams
+          : null;
+      if (streams === null) {
         const request = { method: init.method ?? 'GET', url: url.href, headers: new Headers(init.headers) };
         this.requests.push(request);
         const answer = answers[`${request.method} ${url.pathname}`] ?? answers[url.pathname];
         return Promise.resolve(answer?.(request) ?? new Response('{}', { status: 404 }));
       }
       return new Promise((resolve, reject) => {
-        this.streams.push(new FakeStream(init, { resolve, reject }));
+        streams.push(new FakeStream(init, { resolve, reject }));
       });
     };
   }
 
   /** The latest request for the stream. */
   get stream(): FakeStream {
-    const last = this.streams.at(-1);
-    if (last === undefined) {
-      throw new Error('nobody has asked for the stream');
-    }
-    return last;
+    return latest(this.streams);
   }
+
+  get routeStream(): FakeStream {
+    return latest(this.routeStreams);
+  }
+}
+
+function latest(streams: readonly FakeStream[]): FakeStream {
+  const last = streams.at(-1);
+  if (last === undefined) {
+    throw new Error('nobody has asked for the stream');
+  }
+  return last;
 }
 
 /** Lets promises and the stream's machinery run, whether or not timers are faked. */

@@ -60,6 +60,11 @@ export class ApiClient {
     return new URL('api/ingresses/stream', this.#base).href;
   }
 
+  /** The stream of the routes that ingresses make, with their verdicts. */
+  get routeStreamUrl(): string {
+    return new URL('api/routes/stream?kind=Ingress', this.#base).href;
+  }
+
   /** The address of the object's YAML, for the request below and for a link. */
   yamlUrl(item: { cluster: string; namespace: string; name: string }): string {
     const path = `api/ingresses/${encodeURIComponent(item.namespace)}/${encodeURIComponent(item.name)}/yaml`;

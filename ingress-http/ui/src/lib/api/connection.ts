@@ -10,6 +10,8 @@ export interface Failure {
    */
   kind: 'unreachable' | 'refused' | 'silent' | 'ended' | Bar;
   message: string;
+  /** There is no such stream (404). */
+  absent?: boolean;
 }
 
 /**
@@ -277,7 +279,7 @@ function refusal(error: ApiError): Outcome {
     return { failure: { kind: 'unauthenticated', message }, retryAfter };
   }
   const kind = error.kind === 'access-unknown' ? 'access-unknown' : 'refused';
-  return { failure: { kind, message }, retryAfter };
+  return { failure: { kind, message, absent: error.status === 404 }, retryAfter };
 }
 
 /** Why the server ended the stream, as its last event says. A reason that this page does not know is an end like any other. */

@@ -144,6 +144,16 @@ export interface Route extends ObjectName {
   fault: string | null;
 }
 
+/** One event of `api/routes/stream`. */
+export type RouteEvent =
+  | { type: 'stale'; staleSince: Record<string, string> }
+  | { type: 'snapshot'; items: readonly Route[]; done: boolean }
+  | { type: 'put'; route: Route }
+  | { type: 'verdict'; id: string; verdict: Verdict }
+  | { type: 'removed'; id: string }
+  | { type: 'reset' }
+  | { type: 'end' };
+
 export interface RouteList {
   items: Route[];
   staleSince: Record<string, string>;
@@ -226,6 +236,32 @@ export function streamEvent(name: string, data: unknown): StreamEvent | null {
     case 'reset':
     case 'end':
       return { type: name, reason: (data as { reason: string }).reason };
+    default:
+      return null;
+  }
+}
+
+/** The same of `api/routes/stream`. */
+export function routeEvent(name: string, data: unknown): RouteEvent | null {
+  switch (name) {
+    case 'stale':
+      return { type: name, staleSince: (data as { staleSince: Record<string, string> }).staleSince };
+    case 'snapshot': {
+      const { items, done } = data as { items: Route[]; done: boolean };
+      return { type: name, items, done };
+    }
+    case 'added':
+    case 'modified':
+      return { type: 'put', route: data as Route };
+    case 'verdict': {
+      const { id, verdict } = data as { id: string; verdict: Verdict };
+      return { type: name, id, verdict };
+    }
+    case 'removed':
+      return { type: name, id: (data as { id: string }).id };
+    case 'reset':
+    case 'end':
+      return { type: name };
     default:
       return null;
   }

@@ -5,8 +5,9 @@ export interface Column {
   title: string;
 }
 
-/** In the order in which they are shown; a column's number is its place here. */
-export const COLUMNS: readonly Column[] = [
+const VERDICT: Column = { key: 'verdict', title: 'Verdict' };
+
+const COLUMNS: readonly Column[] = [
   { key: 'namespace', title: 'Namespace' },
   { key: 'name', title: 'Name' },
   { key: 'class', title: 'Class' },
@@ -16,3 +17,9 @@ export const COLUMNS: readonly Column[] = [
   { key: 'address', title: 'Address' },
   { key: 'age', title: 'Age' },
 ];
+const JUDGED: readonly Column[] = [VERDICT, ...COLUMNS];
+
+/** In the order in which they are shown; a column's number is its place here. */
+export function columnsOf(isJudged: boolean): readonly Column[] {
+  return isJudged ? JUDGED : COLUMNS;
+}

@@ -1,5 +1,13 @@
 import type { Finding, NotKnown, ObjectName, Route, Verdict } from '../api/wire';
+import { formatNumber, plural } from './count';
 import type { Tone } from './status';
+
+/** All verdicts, the worst first, as the server orders them. */
+export const VERDICTS: readonly Verdict[] = ['broken', 'degraded', 'unknown', 'ok'];
+
+export function isVerdict(text: string): text is Verdict {
+  return (VERDICTS as readonly string[]).includes(text);
+}
 
 const TONES: Record<Verdict, Tone> = { ok: 'ok', degraded: 'warn', unknown: 'unknown', broken: 'bad' };
 
@@ -20,6 +28,35 @@ export function verdictText(route: Pick<Route, 'verdict' | 'fault'>): string {
     default:
       return 'not known whether it works';
   }
+}
+
+/** What is said of all routes of an ingress: how many have which verdict. */
+export type Tally = Readonly<Record<Verdict, number>>;
+
+/** The worst that is said of any; `null` of none. */
+export function worstOf(tally: Tally): Verdict | null {
+  return VERDICTS.find((verdict) => tally[verdict] > 0) ?? null;
+}
+
+function total(tally: Tally): number {
+  return VERDICTS.reduce((sum, verdict) => sum + tally[verdict], 0);
+}
+
+/** The worst verdict, and of how many routes, where not all have it. */
+export function tallyText(tally: Tally): string {
+  const worst = worstOf(tally);
+  if (worst === null) {
+    return 'no routes';
+  }
+  const all = total(tally);
+  return tally[worst] === all ? worst : `${formatNumber(tally[worst])} of ${formatNumber(all)} ${worst}`;
+}
+
+export function tallyTitle(tally: Tally): string {
+  const parts = VERDICTS.filter((verdict) => tally[verdict] > 0).map(
+    (verdict) => `${formatNumber(tally[verdict])} ${verdict}`,
+  );
+  return parts.length === 0 ? 'It makes no routes.' : `${plural(total(tally), 'route')}: ${parts.join(', ')}`;
 }
 
 export function routeText(route: Pick<Route, 'host' | 'path' | 'method'>): string {

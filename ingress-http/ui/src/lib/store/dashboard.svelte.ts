@@ -2,8 +2,8 @@ import type { ApiClient } from '../api/client';
 import { Connection, type ConnectionState } from '../api/connection';
 import type { SseMessage } from '../api/sse';
 import { streamEvent, type Info, type Lane } from '../api/wire';
-import { facetsOf, namespaceFacets, type Facet } from './facets';
-import { applyEvent, connectionOpened, lanesConfirmed, newFeed, type Effect } from './feed';
+import { facetsOf, namespaceFacets, verdictFacets, type Facet } from './facets';
+import { applyEvent, connectionOpened, lanesConfirmed, newFeed, retally, retallyAll, type Effect } from './feed';
 import type { HealthState } from './health';
 import { LaneIndex, summariseLanes } from './lanes';
 import { queryFromHash, queryToHash, type Query } from './query';
@@ -13,10 +13,16 @@ import { screenOf } from './screen';
 import { SessionStore } from './session.svelte';
 import type { Sight } from './sight';
 import { Surroundings } from './surroundings.svelte';
+import { VerdictWatch, type Judging } from './verdict-watch.svelte';
+import type { Touched } from './verdicts';
 import { Shown, View } from './view';
 
 /** What the connection layer hands over, in the order in which it happened. */
-type Input = { type: 'opened' } | { type: 'heartbeat' } | { type: 'message'; message: SseMessage };
+type Input =
+  | { type: 'opened' }
+  | { type: 'heartbeat' }
+  | { type: 'message'; message: SseMessage }
+  | { type: 'verdicts'; what: SseMessage | 'opened' };
 
 /** Counts per namespace and class change all the time, and nobody reads them sixty times a second. */
 const FACET_INTERVAL = 500;
@@ -51,6 +57,8 @@ export class Dashboard {
   lanes: readonly Lane[] = $state.raw([]);
   namespaceFacets: readonly Facet[] = $state.raw([]);
   classFacets: readonly Facet[] = $state.raw([]);
+  /** How many ingresses have which verdict, by the worst of their routes. */
+  verdictFacets: readonly Facet[] = $state.raw([]);
   openObject: OpenObject | null = $state.raw(null);
   /** Ticks every second, on the server's clock, so that ages do not depend on how this machine's clock is set. */
   now = $state.raw(Date.now());
@@ -67,6 +75,16 @@ export class Dashboard {
     return this.#surroundings.sight;
   }
 
+  /** Whether, and how well, it is known if routes work. */
+  get judging(): Judging {
+    return this.#verdicts.state;
+  }
+
+  /** Whether there are verdicts to tell of, now or soon. */
+  get isJudged(): boolean {
+    return this.judging.type !== 'asking' && this.judging.type !== 'unwatched';
+  }
+
   readonly laneSummary = $derived(summariseLanes(this.lanes));
   readonly laneIndex = $derived(new LaneIndex(this.lanes));
   readonly screen = $derived(
@@ -78,6 +96,7 @@ export class Dashboard {
       sight: this.sight,
       known: this.known,
       matching: this.shown.count,
+      judging: this.query.verdict === null ? null : this.judging,
     }),
   );
   readonly isDemo = $derived(
@@ -90,7 +109,8 @@ export class Dashboard {
   readonly #surroundings: Surroundings;
   readonly #connection: Connection;
   readonly #queue: FrameQueue<Input>;
-  #feed = newFeed();
+  readonly #verdicts: VerdictWatch;
+  #feed = newFeed((id) => this.#verdicts.of(id));
   readonly #view: View;
   #lanesChanged = false;
   #rowsChanged = false;
@@ -106,11 +126,13 @@ export class Dashboard {
         // A stream that goes on knows best whom it is for, and ends when it is not.
         if (this.connection.phase !== 'connected') {
           this.#connection.forgetPlace();
+          this.#verdicts.stop();
           this.#forget();
         }
       },
       locked: () => {
         this.#connection.stop();
+        this.#verdicts.stop();
         this.#forget();
       },
       unlocked: () => {
@@ -128,6 +150,7 @@ export class Dashboard {
     this.client.onUnauthenticated = () => {
       void this.session.barred('unauthenticated');
     };
+    const connectionEnv = { fetch: env.fetch, now: () => Date.now(), random: () => Math.random() };
     this.#view = new View(this.query);
     this.#queue = new FrameQueue<Input>(
       (input) => {
@@ -148,6 +171,7 @@ export class Dashboard {
           this.#queue.push({ type: 'opened' });
           void this.session.entered();
           void this.#surroundings.load();
+          this.#verdicts.start();
         },
         message: (message) => {
           this.#queue.push({ type: 'message', message });
@@ -159,8 +183,19 @@ export class Dashboard {
           void this.session.barred(why);
         },
       },
-      { fetch: env.fetch, now: () => Date.now(), random: () => Math.random() },
+      connectionEnv,
     );
+    this.#verdicts = new VerdictWatch(env.client, {
+      ...connectionEnv,
+      clockOffset: () => this.#surroundings.clockOffset,
+      deliver: (what) => {
+        this.#queue.push({ type: 'verdicts', what });
+      },
+      changed: () => {
+        this.#note(retallyAll(this.#feed));
+        this.#setQuery(this.query);
+      },
+    });
   }
 
   /** Connects, and returns what ends everything that this started. */
@@ -176,6 +211,7 @@ export class Dashboard {
     document.addEventListener(
       'visibilitychange',
       () => {
+        this.#verdicts.look();
         if (document.visibilityState === 'visible') {
           this.#connection.checkSilence();
           this.#connection.retryNow();
@@ -204,6 +240,7 @@ export class Dashboard {
       clearInterval(tick);
       clearInterval(poll);
       this.#connection.stop();
+      this.#verdicts.stop();
       this.#queue.clear();
       for (const timer of [this.#facetsTimer, this.#addressTimer]) {
         if (timer !== null) {
@@ -215,6 +252,7 @@ export class Dashboard {
 
   retryNow(): void {
     this.#connection.retryNow();
+    this.#verdicts.retryNow();
   }
 
   /** Changes filters or order. The address follows a little later, since browsers limit how often it may change. */
@@ -246,7 +284,9 @@ export class Dashboard {
 
   #setQuery(query: Query): void {
     this.query = query;
-    this.#view.setQuery(query, this.#feed.rows.values());
+    // Where nobody judges, no row has a verdict to be filtered by; a notice says so.
+    const asked = this.judging.type === 'unwatched' ? { ...query, verdict: null } : query;
+    this.#view.setQuery(asked, this.#feed.rows.values());
     this.#publishRows();
   }
 
@@ -270,6 +310,24 @@ export class Dashboard {
         return;
       case 'message':
         this.#takeMessage(input.message);
+        return;
+      case 'verdicts':
+        if (input.what === 'opened') {
+          this.#verdicts.opened();
+        } else {
+          this.#takeTouched(this.#verdicts.take(input.what));
+        }
+    }
+  }
+
+  #takeTouched(touched: Touched): void {
+    if (touched.type === 'all') {
+      this.#note(retallyAll(this.#feed));
+      return;
+    }
+    const now = Date.now();
+    for (const id of touched.ids) {
+      this.#note(retally(this.#feed, id, now));
     }
   }
 
@@ -365,12 +423,13 @@ export class Dashboard {
   #publishFacets(): void {
     this.namespaceFacets = namespaceFacets(this.#feed);
     this.classFacets = facetsOf(this.#feed.classes);
+    this.verdictFacets = verdictFacets(this.#feed.verdicts);
   }
 
   /** Knows nothing any more but what the person is looking for. */
   #forget(): void {
     this.#queue.clear();
-    this.#feed = newFeed();
+    this.#feed = newFeed((id) => this.#verdicts.of(id));
     this.#view.rebuild([]);
     this.#lanesChanged = this.#rowsChanged = false;
     this.lanes = [];

@@ -1,4 +1,5 @@
-import type { Lane } from '../api/wire';
+import type { Lane, Verdict } from '../api/wire';
+import { VERDICTS } from '../format/verdict';
 
 /** A value that rows can be filtered by, and how many rows have it. */
 export interface Facet {
@@ -10,6 +11,11 @@ export function facetsOf(counts: ReadonlyMap<string, number>): Facet[] {
   return [...counts]
     .map(([name, count]) => ({ name, count }))
     .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+}
+
+/** All verdicts, the worst first, also those that no row has. */
+export function verdictFacets(counts: ReadonlyMap<Verdict, number>): Facet[] {
+  return VERDICTS.map((name) => ({ name, count: counts.get(name) ?? 0 }));
 }
 
 /** The namespaces that have ingresses, and those that a lane reads without finding any. */

@@ -1,4 +1,5 @@
-import type { Item, Lane, StreamEvent } from '../api/wire';
+import type { Item, Lane, StreamEvent, Verdict } from '../api/wire';
+import { worstOf, type Tally } from '../format/verdict';
 import { Row, type Change } from './row';
 
 /** Everything the stream has told so far. */
@@ -14,6 +15,10 @@ export interface Feed {
   /** How many of `rows` there are per namespace and per class (`''` for none). */
   namespaces: Map<string, number>;
   classes: Map<string, number>;
+  /** And per worst verdict of their routes. */
+  verdicts: Map<Verdict, number>;
+  /** What is said of an ingress's routes, by its id. */
+  tallyOf: (id: string) => Tally | null;
 }
 
 /** What an event changed, so that whoever derives something from the feed need not look at all of it. */
@@ -26,7 +31,11 @@ export type Effect =
 
 const NONE: Effect = { type: 'none' };
 
-export function newFeed(): Feed {
+function nothingSaid(): null {
+  return null;
+}
+
+export function newFeed(tallyOf: (id: string) => Tally | null = nothingSaid): Feed {
   return {
     rows: new Map(),
     ready: false,
@@ -35,6 +44,8 @@ export function newFeed(): Feed {
     unconfirmed: new Set(),
     namespaces: new Map(),
     classes: new Map(),
+    verdicts: new Map(),
+    tallyOf,
   };
 }
 
@@ -95,7 +106,7 @@ export function applyEvent(feed: Feed, event: StreamEvent, now: number): Effect 
 function applySnapshot(feed: Feed, items: readonly Item[], done: boolean): Effect {
   feed.pending ??= new Map();
   for (const item of items) {
-    feed.pending.set(item.id, new Row(item));
+    feed.pending.set(item.id, new Row(item, null, feed.tallyOf(item.id)));
   }
   if (!done) {
     return { type: 'progress' };
@@ -103,16 +114,42 @@ function applySnapshot(feed: Feed, items: readonly Item[], done: boolean): Effec
   feed.rows = feed.pending;
   feed.pending = null;
   feed.ready = true;
-  feed.namespaces = new Map();
-  feed.classes = new Map();
-  for (const row of feed.rows.values()) {
-    count(feed, row, 1);
+  countAll(feed);
+  return { type: 'rows' };
+}
+
+/** What is said of the routes of an ingress may have changed. */
+export function retally(feed: Feed, id: string, now: number): Effect {
+  const tally = feed.tallyOf(id);
+  const waiting = feed.pending?.get(id);
+  if (waiting !== undefined) {
+    feed.pending?.set(id, new Row(waiting.item, waiting.change, tally));
   }
+  const before = feed.rows.get(id);
+  if (before === undefined) {
+    return waiting === undefined ? NONE : { type: 'progress' };
+  }
+  const change = worst(before.tally) === worst(tally) ? before.change : ({ kind: 'modified', at: now } as const);
+  const after = new Row(before.item, change, tally);
+  feed.rows.set(id, after);
+  count(feed, before, -1);
+  count(feed, after, 1);
+  return { type: 'row', before, after };
+}
+
+/** The same of all ingresses. Nothing of it is news of a single one. */
+export function retallyAll(feed: Feed): Effect {
+  for (const rows of [feed.rows, feed.pending ?? new Map<string, Row>()]) {
+    for (const [id, row] of rows) {
+      rows.set(id, new Row(row.item, row.change, feed.tallyOf(id)));
+    }
+  }
+  countAll(feed);
   return { type: 'rows' };
 }
 
 function put(feed: Feed, item: Item, change: Change): Effect {
-  const after = new Row(item, change);
+  const after = new Row(item, change, feed.tallyOf(item.id));
   if (feed.pending !== null) {
     feed.pending.set(item.id, after);
     return { type: 'progress' };
@@ -140,12 +177,29 @@ function remove(feed: Feed, id: string): Effect {
   return { type: 'row', before, after: null };
 }
 
+function countAll(feed: Feed): void {
+  feed.namespaces = new Map();
+  feed.classes = new Map();
+  feed.verdicts = new Map();
+  for (const row of feed.rows.values()) {
+    count(feed, row, 1);
+  }
+}
+
 function count(feed: Feed, row: Row, by: 1 | -1): void {
   bump(feed.namespaces, row.item.namespace, by);
   bump(feed.classes, row.item.ingressClassName ?? '', by);
+  const verdict = worst(row.tally);
+  if (verdict !== null) {
+    bump(feed.verdicts, verdict, by);
+  }
 }
 
-function bump(counts: Map<string, number>, key: string, by: number): void {
+function worst(tally: Tally | null): Verdict | null {
+  return tally === null ? null : worstOf(tally);
+}
+
+function bump<K>(counts: Map<K, number>, key: K, by: number): void {
   const next = (counts.get(key) ?? 0) + by;
   if (next === 0) {
     counts.delete(key);

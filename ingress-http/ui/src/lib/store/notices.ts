@@ -1,9 +1,10 @@
 import type { ConnectionState } from '../api/connection';
-import type { Lane } from '../api/wire';
+import type { Lane, Verdict } from '../api/wire';
 import { plural } from '../format/count';
 import { sentence } from '../format/sentence';
 import { firstError, scopeText, type LaneSummary } from './lanes';
 import { restrictedText, unknownText, type Sight } from './sight';
+import type { Judging } from './verdict-watch.svelte';
 
 /** Something that qualifies what the table shows. */
 export interface Notice {
@@ -23,6 +24,9 @@ export function noticesOf(input: {
   sight: Sight;
   accessChanges: number;
   known: number;
+  judging: Judging;
+  /** The verdict that rows are asked for by. */
+  verdict: Verdict | null;
   signOutProblem: string | null;
 }): Notice[] {
   const { connection, lanes, known } = input;
@@ -51,6 +55,8 @@ export function noticesOf(input: {
       since: connection.since,
       dismissible: false,
     });
+  } else {
+    notices.push(...judgingNotices(input.judging, input.verdict));
   }
   if (lanes.denied.length > 0) {
     const all = lanes.denied.length === lanes.total;
@@ -69,6 +75,34 @@ export function noticesOf(input: {
   // Without a connection, it is the connection that has to be told of.
   const isNews = input.sight.type === 'known' || connection.phase === 'connected';
   return isNews ? [...notices, ...sightNotices(input.sight)] : notices;
+}
+
+function judgingNotices(judging: Judging, verdict: Verdict | null): Notice[] {
+  const notice = (text: string, since: number | null): Notice => ({
+    key: `verdicts ${text}`,
+    tone: 'unknown',
+    text,
+    since,
+    dismissible: false,
+  });
+  switch (judging.type) {
+    case 'asking':
+    case 'reading':
+      return [];
+    case 'unwatched':
+      return verdict === null
+        ? []
+        : [notice('This server judges no routes, so rows are not chosen by their verdict.', null)];
+    case 'failed':
+      return [notice(`Whether routes work is not known: ${judging.message}`, null)];
+    case 'known':
+      if (judging.lost !== null) {
+        return [notice(`Verdicts are not told of any more: ${judging.lost.message}`, judging.lost.since)];
+      }
+      return judging.staleSince === null
+        ? []
+        : [notice('Something that routes are judged by is not confirmed current.', Date.parse(judging.staleSince))];
+  }
 }
 
 function sightNotices(sight: Sight): Notice[] {

@@ -16,6 +16,7 @@ describe('the address', () => {
     { ...DEFAULT_QUERY, search: 'cart & "100%" #1 ü' },
     { ...DEFAULT_QUERY, namespaces: ['billing', 'shop'], ingressClass: 'nginx' },
     { ...DEFAULT_QUERY, ingressClass: '' },
+    { ...DEFAULT_QUERY, verdict: 'broken', sort: { key: 'verdict', descending: false } },
     { ...DEFAULT_QUERY, sort: { key: 'age', descending: true }, open: 'arn:aws:eks/prod/shop/cart' },
     { ...DEFAULT_QUERY, sort: { key: 'namespace', descending: true } },
   ];
@@ -34,7 +35,7 @@ describe('the address', () => {
   });
 
   it('may hold anything', () => {
-    expect(queryFromHash('#sort=-colour&ns=,,a,a&x=y')).toEqual({ ...DEFAULT_QUERY, namespaces: ['a'] });
+    expect(queryFromHash('#sort=-colour&ns=,,a,a&x=y&verdict=fine')).toEqual({ ...DEFAULT_QUERY, namespaces: ['a'] });
     expect(queryFromHash('')).toEqual(DEFAULT_QUERY);
   });
 });
@@ -44,6 +45,7 @@ describe('a query', () => {
     expect(isFiltering({ ...DEFAULT_QUERY, open: 'x', search: ' ' })).toBe(false);
     expect(isFiltering({ ...DEFAULT_QUERY, ingressClass: '' })).toBe(true);
     expect(isFiltering({ ...DEFAULT_QUERY, namespaces: ['a'] })).toBe(true);
+    expect(isFiltering({ ...DEFAULT_QUERY, verdict: 'ok' })).toBe(true);
   });
 
   it('arranges the same rows whichever is open', () => {

@@ -1,3 +1,6 @@
+import type { Verdict } from '../api/wire';
+import { isVerdict } from '../format/verdict';
+
 /** What the person is looking at: filters, order and the opened object. All of it lives in the address, so it can be shared. */
 export interface Query {
   search: string;
@@ -5,12 +8,14 @@ export interface Query {
   namespaces: readonly string[];
   /** `null`: every class; `''`: ingresses that name none. */
   ingressClass: string | null;
+  /** `null`: every verdict. */
+  verdict: Verdict | null;
   sort: Sort;
   /** The id of the object whose details are open. */
   open: string | null;
 }
 
-export const SORT_KEYS = ['namespace', 'name', 'class', 'host', 'backend', 'tls', 'address', 'age'] as const;
+export const SORT_KEYS = ['verdict', 'namespace', 'name', 'class', 'host', 'backend', 'tls', 'address', 'age'] as const;
 export type SortKey = (typeof SORT_KEYS)[number];
 
 export interface Sort {
@@ -18,16 +23,18 @@ export interface Sort {
   descending: boolean;
 }
 
+export const NO_FILTERS = { search: '', namespaces: [], ingressClass: null, verdict: null } as const;
+
 export const DEFAULT_QUERY: Query = {
-  search: '',
-  namespaces: [],
-  ingressClass: null,
+  ...NO_FILTERS,
   sort: { key: 'namespace', descending: false },
   open: null,
 };
 
 export function isFiltering(query: Query): boolean {
-  return query.search.trim() !== '' || query.namespaces.length > 0 || query.ingressClass !== null;
+  return (
+    query.search.trim() !== '' || query.namespaces.length > 0 || query.ingressClass !== null || query.verdict !== null
+  );
 }
 
 /** Clicking a header: first ascending, then the other way round. */
@@ -50,6 +57,9 @@ export function queryToHash(query: Query): string {
   }
   if (query.ingressClass !== null) {
     params.set('class', query.ingressClass);
+  }
+  if (query.verdict !== null) {
+    params.set('verdict', query.verdict);
   }
   const { key, descending } = query.sort;
   if (key !== DEFAULT_QUERY.sort.key || descending) {
@@ -74,10 +84,12 @@ export function queryFromHash(hash: string): Query {
   const sort = params.get('sort') ?? '';
   const descending = sort.startsWith('-');
   const key = descending ? sort.slice(1) : sort;
+  const verdict = params.get('verdict') ?? '';
   return {
     search: params.get('q') ?? '',
     namespaces: [...new Set((params.get('ns') ?? '').split(',').filter((name) => name !== ''))],
     ingressClass: params.get('class'),
+    verdict: isVerdict(verdict) ? verdict : null,
     sort: isSortKey(key) ? { key, descending } : DEFAULT_QUERY.sort,
     open: params.get('open'),
   };

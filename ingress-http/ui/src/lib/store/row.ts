@@ -1,6 +1,7 @@
 import type { Item } from '../api/wire';
 import { toMillis } from '../format/age';
 import { backendName, backendText } from '../format/backend';
+import type { Tally } from '../format/verdict';
 
 export interface Change {
   kind: 'added' | 'modified';
@@ -15,13 +16,16 @@ export interface Change {
 export class Row {
   readonly item: Item;
   readonly change: Change | null;
+  /** What is said of its routes; `null` while nobody said anything. */
+  readonly tally: Tally | null;
   #haystack: string | null = null;
   #created: number | null = null;
   #firstBackend: string | null = null;
 
-  constructor(item: Item, change: Change | null = null) {
+  constructor(item: Item, change: Change | null = null, tally: Tally | null = null) {
     this.item = item;
     this.change = change;
+    this.tally = tally;
   }
 
   get id(): string {

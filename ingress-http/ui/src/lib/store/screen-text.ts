@@ -106,6 +106,15 @@ export function describeScreen(screen: Exclude<Screen, { type: 'table' }>, now: 
         'No ingresses in what could be read',
         'Some namespaces could not be read, or not yet, so there may be ingresses that are not known here. The list of feeds above tells which.',
       );
+    case 'unjudged':
+      return screen.message === null
+        ? text('unknown', 'Reading verdicts…')
+        : text(
+            'unknown',
+            'Whether routes work is not known',
+            screen.message,
+            'So nothing can be chosen by its verdict. This page tries again by itself.',
+          );
     case 'no-match':
       return screen.partial
         ? text(

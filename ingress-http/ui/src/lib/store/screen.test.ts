@@ -27,6 +27,7 @@ function screen(change: Partial<ScreenInput>): Screen {
     sight: sightOf([]),
     known: 0,
     matching: 0,
+    judging: null,
     ...change,
   });
 }
@@ -163,7 +164,14 @@ function notices(
   change: Partial<Parameters<typeof noticesOf>[0]> &
     Pick<Parameters<typeof noticesOf>[0], 'connection' | 'lanes' | 'known'>,
 ): Notice[] {
-  return noticesOf({ sight: sightOf([]), accessChanges: 0, signOutProblem: null, ...change });
+  return noticesOf({
+    sight: sightOf([]),
+    accessChanges: 0,
+    signOutProblem: null,
+    judging: { type: 'unwatched' },
+    verdict: null,
+    ...change,
+  });
 }
 
 describe('noticesOf', () => {

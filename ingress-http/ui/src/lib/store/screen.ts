@@ -1,6 +1,7 @@
 import type { ConnectionState, Failure } from '../api/connection';
 import type { Lane, LaneError, PartialEntry } from '../api/wire';
 import { firstError, type LaneSummary } from './lanes';
+import type { Judging } from './verdict-watch.svelte';
 import { isRestricted, isSightClear, type Sight } from './sight';
 
 /** What stands in the place of the table when there are no rows to show, and why. */
@@ -24,6 +25,8 @@ export type Screen =
   | { type: 'empty' }
   /** Nothing found so far, but part of the view is not known. */
   | { type: 'empty-partial' }
+  /** Asked for by a verdict, while no verdict is known; `message`: why not, unless they are about to come. */
+  | { type: 'unjudged'; message: string | null }
   /** Nothing among what is known. `partial`: not everything is. `restricted`: there may be more that others see. */
   | { type: 'no-match'; partial: boolean; restricted: boolean };
 
@@ -37,6 +40,8 @@ export interface ScreenInput {
   known: number;
   /** Rows that match the filter. */
   matching: number;
+  /** How well verdicts are known, where rows are asked for by one. */
+  judging: Judging | null;
 }
 
 /** The one place that decides what may be claimed. It never says "none" before it is known. */
@@ -54,7 +59,12 @@ export function screenOf(input: ScreenInput): Screen {
     return { type: 'loading', stage, received: input.received };
   }
   if (input.known > 0) {
-    return { type: 'no-match', partial: !isCurrent(connection, lanes, sight), restricted: isRestricted(sight) };
+    const { judging } = input;
+    if (judging !== null && judging.type !== 'known' && judging.type !== 'unwatched') {
+      return { type: 'unjudged', message: judging.type === 'failed' ? judging.message : null };
+    }
+    const partial = !isCurrent(connection, lanes, sight) || !isJudgementCurrent(judging);
+    return { type: 'no-match', partial, restricted: isRestricted(sight) };
   }
   if (sight.type === 'asking') {
     return { type: 'loading', stage: 'reading', received: input.received };
@@ -79,6 +89,15 @@ export function screenOf(input: ScreenInput): Screen {
   }
   const unread = [...lanes.waiting, ...lanes.stale, ...lanes.denied];
   return { type: 'cluster-waiting', lanes: unread, error: firstError(unread) };
+}
+
+/** Whether what is said of routes is so now; where nobody asks for it, nothing of it is missing. */
+export function isJudgementCurrent(judging: Judging | null): boolean {
+  return (
+    judging === null ||
+    judging.type === 'unwatched' ||
+    (judging.type === 'known' && judging.lost === null && judging.staleSince === null)
+  );
 }
 
 /**

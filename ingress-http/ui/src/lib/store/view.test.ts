@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { item } from '../../test/fixtures';
+import type { Verdict } from '../api/wire';
+import type { Tally } from '../format/verdict';
 import { DEFAULT_QUERY, SORT_KEYS, type Query } from './query';
 import { Row } from './row';
 import { View, order, predicate } from './view';
@@ -72,6 +74,27 @@ describe('order', () => {
   });
 });
 
+describe('verdicts', () => {
+  const said = (name: string, tally: Tally | null): Row => new Row(item(name), null, tally);
+  const rows = [
+    said('fine', { broken: 0, degraded: 0, unknown: 0, ok: 2 }),
+    said('silent', null),
+    said('dark', { broken: 0, degraded: 0, unknown: 1, ok: 4 }),
+    said('half', { broken: 1, degraded: 0, unknown: 0, ok: 4 }),
+    said('weak', { broken: 0, degraded: 1, unknown: 1, ok: 0 }),
+  ];
+
+  it('are sorted the worst first, and last what nobody judged', () => {
+    expect(sorted(rows, 'verdict')).toEqual(['half', 'weak', 'dark', 'fine', 'silent']);
+  });
+
+  it('are chosen by the worst of all routes', () => {
+    const chosen = (verdict: Verdict): string[] =>
+      rows.filter((row) => matches({ verdict }, row)).map((row) => row.item.name);
+    expect([chosen('broken'), chosen('ok'), chosen('unknown')]).toEqual([['half'], ['fine'], ['dark']]);
+  });
+});
+
 describe('View', () => {
   /** A small generator of its own, so that a failure is the same the next time. */
   function generator(seed: number): (limit: number) => number {
@@ -92,6 +115,8 @@ describe('View', () => {
         addresses: random(3) === 0 ? [] : [`10.0.0.${random(5)}`],
         creationTimestamp: new Date(random(20) * 1000).toISOString(),
       }),
+      null,
+      random(4) === 0 ? null : { broken: random(2), degraded: random(2), unknown: random(2), ok: random(2) },
     );
   }
 
@@ -103,6 +128,7 @@ describe('View', () => {
           ...DEFAULT_QUERY,
           search: seed % 2 === 0 ? '' : 'n1',
           namespaces: seed % 3 === 0 ? ['shop', 'mail'] : [],
+          verdict: seed % 4 === 1 ? 'broken' : null,
           sort: { key, descending },
         };
         const all = new Map<string, Row>();

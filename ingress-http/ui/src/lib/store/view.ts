@@ -1,3 +1,4 @@
+import { VERDICTS, worstOf } from '../format/verdict';
 import type { Query, Sort, SortKey } from './query';
 import type { Row } from './row';
 
@@ -11,14 +12,15 @@ export function predicate(query: Query): Predicate {
     .split(/\s+/)
     .filter((word) => word !== '');
   const namespaces = query.namespaces.length === 0 ? null : new Set(query.namespaces);
-  const { ingressClass } = query;
+  const { ingressClass, verdict } = query;
   return (row) =>
     (namespaces === null || namespaces.has(row.item.namespace)) &&
     (ingressClass === null || (row.item.ingressClassName ?? '') === ingressClass) &&
+    (verdict === null || (row.tally !== null && worstOf(row.tally) === verdict)) &&
     words.every((word) => row.haystack.includes(word));
 }
 
-const TEXT_KEYS: Record<Exclude<SortKey, 'age'>, (row: Row) => string> = {
+const TEXT_KEYS: Record<Exclude<SortKey, 'age' | 'verdict'>, (row: Row) => string> = {
   namespace: (row) => row.item.namespace,
   name: (row) => row.item.name,
   class: (row) => row.item.ingressClassName ?? '',
@@ -48,6 +50,9 @@ function primaryOrder(key: SortKey): Order {
     // The youngest first, as an ascending age has it: that is the latest creation time.
     return (a, b) => b.created - a.created;
   }
+  if (key === 'verdict') {
+    return (a, b) => severity(a) - severity(b);
+  }
   const text = TEXT_KEYS[key];
   return (a, b) => {
     const left = text(a);
@@ -58,6 +63,12 @@ function primaryOrder(key: SortKey): Order {
     }
     return compareText(left, right);
   };
+}
+
+/** The worst first; last, whatever nothing is said of. */
+function severity(row: Row): number {
+  const worst = row.tally === null ? null : worstOf(row.tally);
+  return worst === null ? VERDICTS.length : VERDICTS.indexOf(worst);
 }
 
 /**
