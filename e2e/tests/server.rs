@@ -51,7 +51,13 @@ async fn ended(tcp: &mut TcpStream, within: Duration) -> Result<Duration> {
 #[test]
 fn peers_that_do_nothing_are_cut_off() -> Result<()> {
     scenario_with(&["dashboard"], Duration::from_secs(120), async |lab| {
-        let launch = Launch::dashboard(lab)?.args(["--demo", "4000", "--demo-changes-per-second", "400"]);
+        let launch = Launch::dashboard(lab)?.args([
+            "--demo",
+            "4000",
+            "--demo-changes-per-second",
+            "400",
+            "--routes=false",
+        ]);
         let mut dashboard = launch.start().await?;
         dashboard.ready().await?;
         let port: u16 = dashboard.rest().base().rsplit(':').next().context("no port")?.parse()?;

@@ -109,9 +109,11 @@ pub(crate) struct Args {
     pub(crate) open: bool,
 
     /// Watch what routes depend on, too (services, endpoints, pods, the public part of TLS secrets, gateways, …), and say of every route
-    /// whether it works, and if not, why: under `/api/routes`. What may not be read is told as unknown.
-    #[arg(long, env = "DASHBOARD_ROUTES", value_parser = BoolishValueParser::new(), conflicts_with = "fleet")]
-    pub(crate) routes: bool,
+    /// whether it works, and if not, why: on the page, and under `/api/routes`. What may not be read is told as unknown. Of the simulated
+    /// cluster it is done unless this is `false`.
+    #[arg(long, env = "DASHBOARD_ROUTES", value_name = "BOOL", value_parser = BoolishValueParser::new(), conflicts_with = "fleet")]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) routes: Option<bool>,
 
     /// How long to wait before asking again for a namespace that the cluster refuses, such as 500ms, 2s or 5m; 2 s at
     /// first and ever longer, up to 5 minutes, unless given.
@@ -311,6 +313,14 @@ mod tests {
         assert_eq!(parse(&["--demo", "40"]).unwrap().demo, Some(40));
         assert!(parse(&["--demo", "--kubeconfig", "x"]).unwrap_err().contains("cannot be used with"));
         assert!(parse(&["--demo-seed", "4"]).unwrap_err().contains("--demo"));
+    }
+
+    #[test]
+    fn routes_are_asked_for_or_not_or_left_open() {
+        assert_eq!(parse(&["--demo"]).unwrap().routes, None);
+        assert_eq!(parse(&["--routes", "--demo"]).unwrap().routes, Some(true));
+        assert_eq!(parse(&["--demo", "--routes=false"]).unwrap().routes, Some(false));
+        assert!(parse(&["--routes=maybe"]).is_err());
     }
 
     #[test]

@@ -79,8 +79,13 @@ async fn run(args: &Args) -> Result<(), Failure> {
         None => Hub::builder(source),
     };
     let builder = match (kube, demo) {
-        (Some(kube), _) if args.routes => builder.routes(kube).map_err(Failure::configuration)?,
-        (_, Some(demo)) if args.routes => builder.routes(demo).map_err(Failure::configuration)?,
+        (Some(kube), _) if args.routes == Some(true) => {
+            builder.routes(kube).map_err(Failure::configuration)?
+        }
+        // Of the simulated cluster everything may be read, and nobody pays for it.
+        (_, Some(demo)) if args.routes.unwrap_or(fleet.is_none()) => {
+            builder.routes(demo).map_err(Failure::configuration)?
+        }
         _ => builder,
     };
     let hub = hub(args, shared.as_ref(), builder)?.start();
