@@ -120,6 +120,11 @@ describe('verdicts in the list', () => {
     look('visible');
     await vi.advanceTimersByTimeAsync(UNSEEN);
     expect(page.server.routeStreams).toHaveLength(2);
+    // Whoever looks again does not wait.
+    await page.server.routeStream.break();
+    look('hidden');
+    look('visible');
+    expect(page.server.routeStreams).toHaveLength(3);
   });
 
   it('make no column where nobody judges, and then choose nothing', async () => {

@@ -76,7 +76,7 @@ export class VerdictWatch {
     return this.#verdicts.of(ingress);
   }
 
-  /** Asks, unless it does already or nobody looks. A server that judged no routes may have been replaced by one that does. */
+  /** Asks, now, unless it does already or nobody looks. A server that judged no routes may have been replaced by one that does. */
   start(): void {
     this.#isWanted = true;
     this.look();
@@ -93,7 +93,11 @@ export class VerdictWatch {
         this.#unseen = null;
         this.#rest();
       }, UNSEEN);
-    } else if (this.#isWanted && !this.#isRunning) {
+    } else if (this.#isRunning) {
+      // After this machine slept, timers have not run.
+      this.#connection.checkSilence();
+      this.#connection.retryNow();
+    } else if (this.#isWanted) {
       this.#isRunning = true;
       this.#connection.start();
     }
