@@ -218,11 +218,12 @@ fn milliseconds(seconds: f64) -> String {
 }
 
 /// Heap is counted by a program of its own, whose allocator counts: here that would slow every engine down, the one that
-/// allocates most the most.
-fn memory_rows(plan: &Plan, rows: &mut Vec<Row>) -> Result<()> {
-    tell("memory");
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
+/// allocates most the most. `INGRESS_MEMORY_BIN` names one that is there already; else cargo builds it.
+fn memory_program() -> Command {
+    if let Some(built) = std::env::var_os("INGRESS_MEMORY_BIN") {
+        return Command::new(built);
+    }
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     // What cargo tells this program about itself would make build scripts believe that everything has changed.
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
@@ -230,11 +231,18 @@ fn memory_rows(plan: &Plan, rows: &mut Vec<Row>) -> Result<()> {
             command.env_remove(&name);
         }
     }
-    command.args(["run", "--quiet", "--release", "-p", "benches", "--bin", "memory", "--", "--json"]);
+    command.args(["run", "--quiet", "--release", "-p", "benches", "--bin", "memory", "--"]);
+    command
+}
+
+fn memory_rows(plan: &Plan, rows: &mut Vec<Row>) -> Result<()> {
+    tell("memory");
+    let mut command = memory_program();
+    command.arg("--json");
     if plan.quick {
         command.arg("--quick");
     }
-    let output = command.stderr(Stdio::inherit()).output().context("cargo can't be run")?;
+    let output = command.stderr(Stdio::inherit()).output().context("memory can't be measured")?;
     ensure!(output.status.success(), "the measurement of memory failed");
     let result: Value = serde_json::from_slice(&output.stdout).context("no result of memory")?;
     let bytes = |engine: &str, when: &str| {
