@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Plugin } from 'vite';
-import type { Item, Lane, PartialEntry } from '../src/lib/api/wire';
+import type { Item, Lane, PartialEntry, Route } from '../src/lib/api/wire';
 import { FakeCluster } from './cluster.ts';
 import { diagnosisOf, routesOf } from './routes.ts';
 import { People, WAYS, problem, type Way } from './people.ts';
@@ -88,8 +88,7 @@ class MockServer {
       }, 20).unref();
     }
     setInterval(() => {
-      this.#write(': heartbeat\n\n');
-      for (const client of this.#routeClients) {
+      for (const client of [...this.#clients, ...this.#routeClients]) {
         client.write(': heartbeat\n\n');
       }
     }, HEARTBEAT).unref();
@@ -107,7 +106,8 @@ class MockServer {
     } else if (path.startsWith('/api/') && path !== '/api/health' && this.#scenario === 'unknown-all') {
       problem(response, 503, 'access-unknown', 'the cluster does not say what you may see: Unreachable', 5);
     } else if (path === '/api/ingresses/stream') {
-      this.#stream(response);
+      this.#stream(response, this.#clients);
+      this.#begin(response);
     } else if (path === '/api/ingresses') {
       this.#json(response, { items: [], total: this.#items().length, partial: this.#partial() });
     } else if (path === '/api/info') {
@@ -131,7 +131,8 @@ class MockServer {
     } else if (/^\/api\/ingresses\/[^/]+\/[^/]+\/yaml$/.test(path)) {
       this.#yaml(path, response);
     } else if (path === '/api/routes/stream') {
-      this.#routeStream(response);
+      this.#stream(response, this.#routeClients);
+      this.#beginRoutes(response);
     } else if (path.startsWith('/api/routes')) {
       this.#routes(path, new URL(request.url ?? '/', 'http://mock').searchParams, response);
     } else if (path.startsWith('/mock/')) {
@@ -190,8 +191,7 @@ class MockServer {
   /** Every third ingress lacks its service, every seventh is not known to have one. */
   #routes(path: string, query: URLSearchParams, response: ServerResponse): void {
     const [, , , id] = path.split('/');
-    const routes = this.#items().flatMap((item, at) => routesOf(item, at));
-    const staleSince = this.#scenario === 'stale' ? { demo: this.#since.toISOString() } : {};
+    const { items: routes, staleSince } = this.#judged();
     if (id === undefined) {
       const items = routes.filter((route) => route.name.includes(query.get('search') ?? ''));
       this.#json(response, { items, staleSince });
@@ -218,30 +218,24 @@ class MockServer {
     );
   }
 
-  #stream(response: ServerResponse): void {
+  #judged(): { items: Route[]; staleSince: Record<string, string> } {
+    const staleSince: Record<string, string> = this.#scenario === 'stale' ? { demo: this.#since.toISOString() } : {};
+    return { items: this.#items().flatMap((item, at) => routesOf(item, at)), staleSince };
+  }
+
+  /** Opens a stream, for whoever writes to these clients; what it begins with comes next. */
+  #stream(response: ServerResponse, clients: Set<ServerResponse>): void {
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
     response.write('retry: 1000\n\n');
-    this.#begin(response);
-    this.#clients.add(response);
+    clients.add(response);
     response.on('close', () => {
-      this.#clients.delete(response);
+      clients.delete(response);
     });
   }
 
   /** Verdicts, which change with the scenario alone. */
-  #routeStream(response: ServerResponse): void {
-    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
-    response.write('retry: 1000\n\n');
-    this.#beginRoutes(response);
-    this.#routeClients.add(response);
-    response.on('close', () => {
-      this.#routeClients.delete(response);
-    });
-  }
-
   #beginRoutes(response: ServerResponse): void {
-    const staleSince = this.#scenario === 'stale' ? { demo: this.#since.toISOString() } : {};
-    const items = this.#items().flatMap((item, at) => routesOf(item, at));
+    const { items, staleSince } = this.#judged();
     response.write(event('stale', { staleSince, unknown: [] }));
     response.write(event('snapshot', { revision: this.#revision(), items, done: true }, this.#revision()));
   }
@@ -280,14 +274,10 @@ class MockServer {
 
   /** Ends all streams, for a reason. */
   #end(reason: string): void {
-    this.#write(event('end', { reason }));
-    for (const client of this.#clients) {
-      client.end();
-    }
-    this.#clients.clear();
-    for (const client of this.#routeClients) {
+    for (const client of [...this.#clients, ...this.#routeClients]) {
       client.end(event('end', { reason }));
     }
+    this.#clients.clear();
     this.#routeClients.clear();
   }
 

@@ -33,9 +33,9 @@ export function verdictText(route: Pick<Route, 'verdict' | 'fault'>): string {
 /** What is said of all routes of an ingress: how many have which verdict. */
 export type Tally = Readonly<Record<Verdict, number>>;
 
-/** The worst that is said of any; `null` of none. */
-export function worstOf(tally: Tally): Verdict | null {
-  return VERDICTS.find((verdict) => tally[verdict] > 0) ?? null;
+/** The worst that is said of any; `null` where nothing is. */
+export function worstOf(tally: Tally | null): Verdict | null {
+  return tally === null ? null : (VERDICTS.find((verdict) => tally[verdict] > 0) ?? null);
 }
 
 function total(tally: Tally): number {

@@ -192,7 +192,8 @@ export class Dashboard {
         this.#queue.push({ type: 'verdicts', what });
       },
       changed: () => {
-        this.#note(retallyAll(this.#feed));
+        retallyAll(this.#feed);
+        // It sorts all rows, and where nobody judges, chooses none by their verdict.
         this.#setQuery(this.query);
       },
     });

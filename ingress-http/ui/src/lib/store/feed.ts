@@ -129,7 +129,7 @@ export function retally(feed: Feed, id: string, now: number): Effect {
   if (before === undefined) {
     return waiting === undefined ? NONE : { type: 'progress' };
   }
-  const change = worst(before.tally) === worst(tally) ? before.change : ({ kind: 'modified', at: now } as const);
+  const change = worstOf(before.tally) === worstOf(tally) ? before.change : ({ kind: 'modified', at: now } as const);
   const after = new Row(before.item, change, tally);
   feed.rows.set(id, after);
   count(feed, before, -1);
@@ -189,14 +189,10 @@ function countAll(feed: Feed): void {
 function count(feed: Feed, row: Row, by: 1 | -1): void {
   bump(feed.namespaces, row.item.namespace, by);
   bump(feed.classes, row.item.ingressClassName ?? '', by);
-  const verdict = worst(row.tally);
+  const verdict = worstOf(row.tally);
   if (verdict !== null) {
     bump(feed.verdicts, verdict, by);
   }
-}
-
-function worst(tally: Tally | null): Verdict | null {
-  return tally === null ? null : worstOf(tally);
 }
 
 function bump<K>(counts: Map<K, number>, key: K, by: number): void {

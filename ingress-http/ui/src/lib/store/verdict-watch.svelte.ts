@@ -4,7 +4,7 @@ import type { SseMessage } from '../api/sse';
 import { routeEvent } from '../api/wire';
 import { sentence } from '../format/sentence';
 import type { Tally } from '../format/verdict';
-import { Verdicts, type Touched } from './verdicts';
+import { NOBODY, Verdicts, type Touched } from './verdicts';
 
 export type Judging =
   /** Whether the server judges routes is not known yet. */
@@ -32,8 +32,6 @@ export interface VerdictWatchEnv extends ConnectionEnv {
 
 /** How long a page that nobody looks at goes on being told: a browser has few connections to one server. */
 export const UNSEEN = 30_000;
-
-const SILENT: Touched = { type: 'some', ids: [] };
 
 /** The verdicts of the routes of all ingresses, told by a stream of their own for as long as somebody looks at the page. */
 export class VerdictWatch {
@@ -84,10 +82,7 @@ export class VerdictWatch {
 
   /** Somebody begins to look at the page, or ceases to. */
   look(): void {
-    if (this.#unseen !== null) {
-      clearTimeout(this.#unseen);
-      this.#unseen = null;
-    }
+    this.#clearUnseen();
     if (document.visibilityState === 'hidden') {
       this.#unseen = setTimeout(() => {
         this.#unseen = null;
@@ -109,19 +104,7 @@ export class VerdictWatch {
 
   /** Asks no more, and knows nothing any more. */
   stop(): void {
-    this.#isWanted = false;
-    if (this.#unseen !== null) {
-      clearTimeout(this.#unseen);
-      this.#unseen = null;
-    }
-    this.#rest();
-    this.forget();
-  }
-
-  forget(): void {
-    this.#connection.forgetPlace();
-    this.#verdicts = new Verdicts();
-    this.#setState({ type: 'asking' });
+    this.#end({ type: 'asking' });
   }
 
   opened(): void {
@@ -131,12 +114,34 @@ export class VerdictWatch {
   take(message: SseMessage): Touched {
     try {
       const event = routeEvent(message.event, JSON.parse(message.data));
-      const touched = event === null ? SILENT : this.#verdicts.apply(event);
-      this.#tell();
+      if (event === null) {
+        return NOBODY;
+      }
+      const touched = this.#verdicts.apply(event);
+      // Nothing else changes how well verdicts are known, and all rows show that.
+      if (event.type === 'stale' || touched.type === 'all') {
+        this.#tell();
+      }
       return touched;
     } catch {
       this.#connection.startOver('The server sent something that this page does not understand.');
-      return SILENT;
+      return NOBODY;
+    }
+  }
+
+  #end(state: Judging): void {
+    this.#isWanted = false;
+    this.#clearUnseen();
+    this.#rest();
+    this.#connection.forgetPlace();
+    this.#verdicts = new Verdicts();
+    this.#setState(state);
+  }
+
+  #clearUnseen(): void {
+    if (this.#unseen !== null) {
+      clearTimeout(this.#unseen);
+      this.#unseen = null;
     }
   }
 
@@ -154,14 +159,10 @@ export class VerdictWatch {
       this.#restedAt = null;
     }
     if (state.phase === 'lost' && state.failure.absent === true) {
-      this.#isWanted = false;
-      this.#rest();
-      this.#connection.forgetPlace();
-      this.#verdicts = new Verdicts();
-      this.#setState({ type: 'unwatched' });
-      return;
+      this.#end({ type: 'unwatched' });
+    } else {
+      this.#tell();
     }
-    this.#tell();
   }
 
   #tell(): void {

@@ -4,7 +4,7 @@ import { isVerdict, type Tally } from '../format/verdict';
 /** Whose verdicts changed: those of these ingresses, by their ids, or, possibly, everybody's. */
 export type Touched = { type: 'some'; ids: readonly string[] } | { type: 'all' };
 
-const NOBODY: Touched = { type: 'some', ids: [] };
+export const NOBODY: Touched = { type: 'some', ids: [] };
 
 interface Judged {
   ingress: string;
@@ -86,6 +86,9 @@ export class Verdicts {
       return NOBODY;
     }
     const before = this.#routes.get(id);
+    if (before?.ingress === judged?.ingress && before?.verdict === judged?.verdict) {
+      return NOBODY;
+    }
     if (before !== undefined) {
       this.#count(before, -1);
     }

@@ -16,7 +16,7 @@ export function predicate(query: Query): Predicate {
   return (row) =>
     (namespaces === null || namespaces.has(row.item.namespace)) &&
     (ingressClass === null || (row.item.ingressClassName ?? '') === ingressClass) &&
-    (verdict === null || (row.tally !== null && worstOf(row.tally) === verdict)) &&
+    (verdict === null || worstOf(row.tally) === verdict) &&
     words.every((word) => row.haystack.includes(word));
 }
 
@@ -67,7 +67,7 @@ function primaryOrder(key: SortKey): Order {
 
 /** The worst first; last, whatever nothing is said of. */
 function severity(row: Row): number {
-  const worst = row.tally === null ? null : worstOf(row.tally);
+  const worst = worstOf(row.tally);
   return worst === null ? VERDICTS.length : VERDICTS.indexOf(worst);
 }
 
